@@ -1,0 +1,85 @@
+# `make` alone prints this help. Each target is one command of `mlops`, pytest or a linter.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+MINOR := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help
+help: ## print this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---- environments: one folder, two sizes; a stamp says which lock is in it --------------------------------------
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Python $(MINOR) is not supported: use 3.10 to 3.13, for example 'make demo PYTHON=python3.11'" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements/locks/runtime-$(MINOR).txt pyproject.toml | $(BIN)/python
+	@test -e $(VENV)/.dev || { echo "installing the runtime set (Python $(MINOR))" >&2; \
+	  $(PIP) install --require-hashes -r requirements/locks/runtime-$(MINOR).txt; }
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/locks/dev-$(MINOR).txt pyproject.toml | $(BIN)/python
+	@echo "installing the development set (Python $(MINOR))" >&2
+	@$(PIP) install --require-hashes -r requirements/locks/dev-$(MINOR).txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime
+
+.PHONY: install
+install: $(VENV)/.runtime ## make the environment that `make demo` uses
+
+.PHONY: dev
+dev: $(VENV)/.dev ## make the environment that the tests use
+
+.PHONY: lock
+lock: ## compile the locked requirements again (needs uv and a package index)
+	requirements/compile.sh
+
+# ---- the main job ---------------------------------------------------------------------------------------------
+.PHONY: demo
+demo: $(VENV)/.runtime ## the whole flow on this machine: check, train, evaluate, register, package, QA, production
+	@$(BIN)/mlops run
+
+.PHONY: down
+down: $(VENV)/.runtime ## stop the local services (addresses, keys and models are kept)
+	@$(BIN)/mlops services stop --all
+
+.PHONY: clean
+clean: ## remove caches and build output (never the registry)
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tox build dist .coverage reports
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -exec rm -rf {} +
+
+# ---- checks ----------------------------------------------------------------------------------------------------
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: test
+test: $(VENV)/.dev ## the offline tests, the Azure SDK against the fake included
+	$(PYTEST) tests -m "not docker and not live" -n 2
+
+.PHONY: test-fast
+test-fast: $(VENV)/.dev ## the tests that need no SDK
+	$(PYTEST) tests -m "not docker and not live and not azure and not slow" -n 2
+
+.PHONY: integration
+integration: $(VENV)/.dev ## the tests that need Docker
+	$(PYTEST) integration
+
+.PHONY: lint
+lint: $(VENV)/.dev ## ruff, mypy, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.dev ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: tox
+tox: $(VENV)/.dev ## the fast tests on every supported Python that is installed
+	$(BIN)/tox

@@ -1,0 +1,1 @@
+"""What is released: images, services behind stable addresses, stages, smoke tests, rollback."""

@@ -1,0 +1,200 @@
+"""The seam for model versions: register, read, alias, promote, delete."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import EllipsisType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a model version came from. Every field may be unknown (``None``)."""
+
+    run_id: str | None = None
+    experiment: str | None = None
+    data: str | None = None
+    """Data set reference, ``name:version``."""
+    data_digest: str | None = None
+    build_id: str | None = None
+    build_uri: str | None = None
+    git_revision: str | None = None
+    git_dirty: bool | None = None
+    lock_digest: str | None = None
+    python: str | None = None
+    """Python minor version, such as ``3.11``."""
+    platform: str | None = None
+    code_digest: str | None = None
+    """Digest of ``model/`` and ``score/`` as the training step saw them."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One immutable version of a model.
+
+    ``digest`` is ``sha256:<hex>`` over the artifact: see :func:`registry.digests.tree_digest`.
+    """
+
+    name: str
+    version: int
+    digest: str
+    size: int
+    """Bytes of all files of the artifact."""
+    created: datetime
+    description: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
+    lineage: Lineage = field(default_factory=Lineage)
+    aliases: tuple[str, ...] = ()
+    """Aliases that named this version when it was read; sorted."""
+
+    @property
+    def reference(self) -> str:
+        """``name:version``."""
+        return f"{self.name}:{self.version}"
+
+
+@dataclass(frozen=True)
+class AliasMove:
+    """One entry of the promotion log of an alias."""
+
+    name: str
+    alias: str
+    sequence: int
+    """1 for the first move of this alias, then dense."""
+    when: datetime
+    from_version: int | None
+    to_version: int | None
+    """``None``: the alias was removed."""
+    who: str
+    why: str
+
+
+class ModelRegistry(ABC):
+    """Versions are dense (1, 2, 3 ...), unique and immutable; the promotion log decides what an alias names."""
+
+    @abstractmethod
+    def register(
+        self,
+        name: str,
+        artifact: Path,
+        *,
+        description: str = "",
+        metrics: Mapping[str, float] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
+        lineage: Lineage | None = None,
+    ) -> ModelVersion:
+        """Store a copy of `artifact` (a file or a folder) as the next version. Moves no alias.
+
+        Raises
+        ------
+        registry.errors.InvalidName
+            The name or a tag is not allowed, or the artifact holds links or special files.
+        registry.errors.NotFound
+            There is nothing at `artifact`.
+        registry.errors.Unavailable
+            The store cannot be written.
+        """
+
+    @abstractmethod
+    def get(self, name: str, version: int) -> ModelVersion:
+        """Return one version. Raises ``NotFound``, ``Corrupt``, ``NewerSchema``."""
+
+    @abstractmethod
+    def latest(self, name: str) -> ModelVersion:
+        """Return the highest version that is not deleted. Raises ``NotFound``."""
+
+    @abstractmethod
+    def versions(
+        self,
+        name: str | None = None,
+        *,
+        tags: Mapping[str, str | None] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[ModelVersion]:
+        """Versions, newest first within a name. A tag filter of ``None`` asks only that the tag is there."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Names of all models, sorted."""
+
+    @abstractmethod
+    def download(self, name: str, version: int, target: Path) -> Path:
+        """Copy the artifact into the folder `target` (made if missing), verify its digest, return its path.
+
+        The path is ``target/<file or folder name as registered>``. Raises ``Conflict`` if that exists,
+        ``Corrupt`` if the content does not match the digest (and then leaves nothing behind).
+        """
+
+    @abstractmethod
+    def alias(self, name: str, alias: str) -> int | None:
+        """The version that `alias` names now, or ``None``."""
+
+    @abstractmethod
+    def aliases(self, name: str) -> dict[str, int]:
+        """All aliases of `name` that name a version now."""
+
+    @abstractmethod
+    def set_alias(
+        self,
+        name: str,
+        alias: str,
+        version: int | None,
+        *,
+        who: str,
+        why: str,
+        expect: int | None | EllipsisType = ...,
+    ) -> AliasMove:
+        """Append a move to the promotion log of `alias`.
+
+        With `expect` given, the move happens only if the alias names that version (``None``: nothing) now,
+        else ``AliasMoved``, which carries the winner. Raises ``NotFound`` if the version is not there.
+        """
+
+    @abstractmethod
+    def history(self, name: str, alias: str | None = None) -> list[AliasMove]:
+        """The promotion log, oldest first."""
+
+    @abstractmethod
+    def set_tags(self, name: str, version: int, tags: Mapping[str, str | None]) -> ModelVersion:
+        """Merge `tags`; ``None`` removes one. Tags are the only part of a version that may change."""
+
+    @abstractmethod
+    def delete(self, name: str, version: int) -> None:
+        """Delete a version. Its number is never given again. Raises ``InUse`` while an alias names it."""
+
+
+def resolve(registry: ModelRegistry, reference: str) -> ModelVersion:
+    """Return what ``name``, ``name:3`` or ``name@production`` names.
+
+    Raises
+    ------
+    registry.errors.NotFound
+        No such model, version or alias.
+    registry.errors.InvalidName
+        The reference has none of the three forms.
+    """
+    from registry.errors import InvalidName, NotFound
+
+    if "@" in reference:
+        name, _, alias = reference.partition("@")
+        version = registry.alias(name, alias)
+        if version is None:
+            raise NotFound(
+                f"model {name!r} has no alias {alias!r}", hint=f"mlops models history {name} shows what was promoted"
+            )
+        return registry.get(name, version)
+    if ":" in reference:
+        name, _, number = reference.partition(":")
+        if not (number.isascii() and number.isdecimal() and number == str(int(number)) and int(number) > 0):
+            raise InvalidName(f"{number!r} in {reference!r} is not a version: versions are 1, 2, 3 ...")
+        return registry.get(name, int(number))
+    return registry.latest(reference)
