@@ -80,6 +80,9 @@ format: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Interpreters that pyenv keeps but does not put on PATH.
+PYENVS := $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.1[0-3].*/bin/python)
+
 .PHONY: tox
 tox: $(VENV)/.dev ## the fast tests on every supported Python that is installed
-	$(BIN)/tox
+	$(BIN)/tox run $(if $(PYENVS),--discover $(PYENVS))

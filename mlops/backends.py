@@ -90,3 +90,8 @@ class LocalBackend(Backend):
         from registry.files.data import FileDataSets
 
         return FileDataSets(self.state / "data")
+
+    def checks(self) -> list[Check]:
+        from mlops.checks import docker_check
+
+        return [docker_check()]

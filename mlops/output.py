@@ -76,7 +76,7 @@ class Output:
             self.emit(rows)
             return
         cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-        print(_aligned([list(column.upper().replace("_", " ") for column in columns), *cells]), file=self.stdout)
+        print(_aligned([[column.upper().replace("_", " ") for column in columns], *cells]), file=self.stdout)
 
     def error(self, code: int, kind: str, message: str, hint: str | None = None, details: str | None = None) -> None:
         """An error for a person on stderr and, with JSON asked for, as the one document on stdout."""

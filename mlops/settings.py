@@ -1,7 +1,7 @@
 """Settings: defaults, ``mlops.toml``, ``.env``, environment, flags, of rising strength.
 
-Every setting is one row of :data:`mlops.settings_table.TABLE`. A value keeps where it came from, so that ``mlops doctor``
-can say it and an error can name file and line.
+Every setting is one row of :data:`mlops.settings_table.TABLE`. A value keeps where it came from, so that
+``mlops doctor`` can say it and an error can name file and line.
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""The command line as a user meets it: help, mistakes, exit codes."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops.__main__ import run
+from mlops.cli import COMMANDS
+from mlops.exit_codes import _BY_EXCEPTION, ExitCode, exit_code_of
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['mlops', '--help']\n"
+        "try:\n    from mlops.__main__ import main; main()\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'sklearn', 'pandas', 'flask', 'docker', 'requests', 'rich', 'azureml', 'joblib'}\n"
+        "found = heavy & {name.partition('.')[0] for name in sys.modules}\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Commands" in done.stdout
+
+
+def test_help_takes_few_instructions_of_python() -> None:
+    # CPU time, not wall clock, and against the bare interpreter's: a ratio, so that a slow machine does not matter.
+    def cpu(*arguments: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *arguments], capture_output=True, cwd=ROOT, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    cpu("-m", "mlops", "--help")
+    help_time = min(cpu("-m", "mlops", "--help") for _ in range(3))
+    import_time = min(cpu("-c", "import click, json, argparse, pathlib, dataclasses") for _ in range(3))
+    assert help_time < 4 * import_time
+
+
+def test_every_command_of_the_table_exists_and_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, (module, _) in COMMANDS.items():
+        assert importlib.util.find_spec(module), f"{name}: no module {module}"
+        assert run([name, "--help"]) == 0, name
+        assert "Usage: mlops" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["modls"], "Did you mean 'models'"),
+        (["doctor", "--outptu", "json"], "No such option"),
+        (["doctor", "--set", "novalue"], "KEY=VALUE"),
+        (["doctor", "--backend", "aws"], "local, azure"),
+        (["doctor", "--set", "gate.metrik=1"], "gate.metrik"),
+    ],
+)
+def test_a_usage_mistake_exits_2_without_a_traceback(
+    arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == ExitCode.USAGE
+    error = capsys.readouterr().err
+    assert part in error
+    assert "Traceback" not in error
+
+
+def test_with_json_an_error_is_the_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "-o", "json", "--set", "gate.metrik=1"]) == ExitCode.USAGE
+    document = json.loads(capsys.readouterr().out)
+    assert document["error"]["exit_code"] == 2
+    assert "gate.metric" in document["error"]["hint"]
+
+
+def test_doctor_says_what_is_chosen_and_where_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "-o", "json"]) in (ExitCode.OK, ExitCode.UNAVAILABLE)
+    document = json.loads(capsys.readouterr().out)
+    assert document["backend"] == "local"
+    assert document["backend_source"].startswith(("mlops.toml:", "environment MLOPS_BACKEND"))
+    assert {"python", "lock", "scikit-learn"} <= {check["name"] for check in document["checks"]}
+    for check in document["checks"]:
+        assert check["state"] != "missing" or check["mend"], check
+
+
+def test_the_published_table_is_the_one_in_force() -> None:
+    page = (ROOT / "docs/exit-codes.md").read_text()
+    published = {int(code): name for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE)}
+    assert published == {code.value: code.name for code in ExitCode}
+
+
+def test_every_exception_of_the_mapping_exists() -> None:
+    for name in _BY_EXCEPTION:
+        module, _, kind = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), kind), BaseException), name
+
+
+def test_a_full_disk_is_unavailable_not_unexpected() -> None:
+    assert exit_code_of(OSError(28, os.strerror(28))) is ExitCode.UNAVAILABLE
+    assert exit_code_of(ValueError("x")) is ExitCode.UNEXPECTED
