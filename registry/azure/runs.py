@@ -1,0 +1,274 @@
+"""Run history in an Azure Machine Learning workspace."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from registry import names
+from registry.azure.workspace import AzureWorkspace, in_submitted_run, translated
+from registry.errors import Conflict, NotFound
+from registry.runs import Run, RunHistory, RunInfo, RunState
+
+# Azure's run tags hold what it has no field for: parameters as JSON, one tag each.
+_PARAMETER = "parameter."
+_CREATED = "mlops.created"
+_ERROR = "mlops.error"
+_STATES = {
+    "Completed": RunState.COMPLETED,
+    "Failed": RunState.FAILED,
+    "Canceled": RunState.CANCELED,
+    "NotStarted": RunState.NOT_STARTED,
+    "Unapproved": RunState.NOT_STARTED,
+}
+
+
+class AzureRun(Run):
+    """An Azure ML run that is open for writing."""
+
+    def __init__(self, sdk: Any) -> None:
+        self._sdk = sdk
+        self.id = str(sdk.id)
+
+    def info(self) -> RunInfo:
+        with translated(f"run {self.id}"):
+            return _info(self._sdk)
+
+    def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
+        number = names.check_metric(name, value)
+        with translated(f"metric {name} of run {self.id}"):
+            if step is None:
+                self._sdk.log(name, number)
+            else:  # a row keeps the step where get_metrics() can read it back
+                self._sdk.log_row(name, step=step, value=number)
+            self._sdk.flush(timeout_seconds=60)
+
+    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
+        document = names.check_document(parameters, "parameter")
+        with translated(f"parameters of run {self.id}"):
+            self._sdk.set_tags({_PARAMETER + key: json.dumps(value) for key, value in document.items()})
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        checked = names.check_texts(tags)
+        with translated(f"tags of run {self.id}"):
+            self._sdk.set_tags(checked)
+
+    def upload(self, name: str, path: Path) -> None:
+        names.check_path(name, "file")
+        if not path.is_file():
+            raise NotFound(f"there is no file {path}")
+        with translated(f"file {name} of run {self.id}"):
+            self._sdk.upload_file(name, str(path))
+
+    def child(self, name: str, *, tags: Mapping[str, str] | None = None) -> Run:
+        with translated(f"a child of run {self.id}"):
+            child = AzureRun(self._sdk.child_run(name=name or None))
+        child.set_tags({_CREATED: _now(), **(tags or {})})
+        return child
+
+    def complete(self) -> None:
+        self._end(RunState.COMPLETED, lambda: self._sdk.complete())
+
+    def fail(self, error: str) -> None:
+        def fail() -> None:
+            self._sdk.set_tags({_ERROR: error[:5000]})
+            self._sdk.fail(error_details=error)
+
+        self._end(RunState.FAILED, fail)
+
+    def cancel(self) -> None:
+        self._end(RunState.CANCELED, lambda: self._sdk.cancel())
+
+    def _end(self, state: RunState, action: Any) -> None:
+        with translated(f"run {self.id}"):
+            now = _state(self._sdk.get_status())
+            if now.final:
+                if now is state:
+                    return
+                raise Conflict(f"run {self.id} has ended as {now.value} and cannot become {state.value}")
+            action()
+
+
+class AzureRunHistory(RunHistory):
+    """All runs of a workspace.
+
+    Parameters
+    ----------
+    workspace : registry.azure.workspace.AzureWorkspace
+    """
+
+    def __init__(self, workspace: AzureWorkspace) -> None:
+        self._workspace = workspace
+
+    def start(
+        self,
+        experiment: str,
+        *,
+        name: str = "",
+        parent: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Run:
+        names.check_name(experiment, "experiment")
+        document = names.check_document(parameters, "parameter")
+        tags = names.check_texts(tags)
+        from azureml.core import Experiment
+
+        if parent is not None:
+            run = self.open(parent).child(name, tags=tags)
+        else:
+            with translated(f"experiment {experiment}"):
+                sdk = Experiment(self._workspace.sdk, experiment).start_logging(
+                    display_name=name or None, outputs=None, snapshot_directory=None
+                )
+            run = AzureRun(sdk)
+            run.set_tags({_CREATED: _now(), **tags})
+        if document:
+            run.log_parameters(document)
+        return run
+
+    def open(self, run_id: str) -> Run:
+        return AzureRun(self._sdk(run_id))
+
+    def get(self, run_id: str) -> RunInfo:
+        with translated(f"run {run_id}"):
+            return _info(self._sdk(run_id))
+
+    def search(
+        self,
+        experiment: str | None = None,
+        *,
+        parent: str | None = None,
+        state: RunState | None = None,
+        tags: Mapping[str, str | None] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[RunInfo]:
+        with translated("listing runs"):
+            found = [_info(sdk) for sdk in self._candidates(experiment, parent)]
+        found.sort(key=lambda info: info.created, reverse=True)
+        count = 0
+        for info in found:
+            wanted = all(
+                key in info.tags and (value is None or info.tags[key] == value) for key, value in (tags or {}).items()
+            )
+            if (
+                wanted
+                and (state is None or info.state is state)
+                and (experiment is None or info.experiment == experiment)
+            ):
+                if limit is not None and count >= limit:
+                    return
+                count += 1
+                yield info
+
+    def metric(self, run_id: str, name: str) -> list[tuple[int | None, float]]:
+        sdk = self._sdk(run_id)
+        with translated(f"metrics of run {run_id}"):
+            return _points(sdk.get_metrics(name=name).get(name))
+
+    def files(self, run_id: str) -> list[str]:
+        sdk = self._sdk(run_id)
+        with translated(f"files of run {run_id}"):
+            return sorted(sdk.get_file_names())
+
+    def download(self, run_id: str, name: str, target: Path) -> Path:
+        names.check_path(name, "file")
+        if name not in self.files(run_id):
+            raise NotFound(f"run {run_id} has no file {name!r}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with translated(f"file {name} of run {run_id}"):
+            self._sdk(run_id).download_file(name, output_file_path=str(target))
+        return target
+
+    def _candidates(self, experiment: str | None, parent: str | None) -> Iterator[Any]:
+        from azureml.core import Experiment
+
+        if parent is not None:
+            yield from self._sdk(parent).get_children()
+            return
+        workspace = self._workspace.sdk
+        known = workspace.experiments
+        chosen = list(known) if experiment is None else [experiment] if experiment in known else []
+        for name in chosen:
+            yield from Experiment(workspace, name).get_runs(include_children=True)
+
+    def _sdk(self, run_id: str) -> Any:
+        from azureml.core import Run as SdkRun
+
+        if in_submitted_run() and os.environ["AZUREML_RUN_ID"] == run_id:
+            return SdkRun.get_context(allow_offline=False)
+        names.check_text(run_id, "the run id", limit=300)
+        try:
+            with translated(f"run {run_id}"):
+                return SdkRun.get(self._workspace.sdk, run_id)
+        except NotFound:
+            raise NotFound(f"there is no run {run_id!r}", hint="mlops runs list") from None
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat()
+
+
+def _state(text: str) -> RunState:
+    return _STATES.get(text, RunState.RUNNING)
+
+
+def _time(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    # Azure writes seven digits of a second; Python 3.10 reads exactly six.
+    head, dot, rest = text.replace("Z", "+00:00").partition(".")
+    if dot:
+        digits, sign, zone = rest.partition("+")
+        text = f"{head}.{digits[:6].ljust(6, '0')}{sign}{zone}"
+    else:
+        text = head
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _points(value: Any) -> list[tuple[int | None, float]]:
+    """The values of one metric as ``get_metrics`` gives them: one, several, or rows with a step."""
+    if value is None:
+        return []
+    if isinstance(value, Mapping):
+        steps, values = value.get("step"), value.get("value")
+        if not isinstance(values, list):
+            steps, values = [steps], [values]
+        return [(int(step), float(number)) for step, number in zip(steps or [], values, strict=False)]
+    if isinstance(value, list):
+        return [point for item in value for point in _points(item)]
+    return [(None, float(value))]
+
+
+def _info(sdk: Any) -> RunInfo:
+    details = sdk.get_details()
+    tags = dict(sdk.get_tags() or {})
+    started = _time(details.get("startTimeUtc"))
+    metrics = {}
+    for name, value in sdk.get_metrics().items():
+        points = _points(value)
+        if points:
+            metrics[name] = points[-1][1]
+    error = tags.pop(_ERROR, None)
+    if error is None and details.get("error"):
+        error = str(details["error"].get("error", {}).get("message") or details["error"])
+    created = _time(tags.pop(_CREATED, None)) or started or datetime.fromtimestamp(0, timezone.utc)
+    return RunInfo(
+        id=str(sdk.id),
+        experiment=sdk.experiment.name,
+        name=sdk.display_name or "",
+        state=_state(sdk.get_status()),
+        created=created,
+        started=started,
+        ended=_time(details.get("endTimeUtc")),
+        parent=sdk.parent.id if sdk.parent else None,
+        parameters={key[len(_PARAMETER) :]: json.loads(tags[key]) for key in tags if key.startswith(_PARAMETER)},
+        metrics=metrics,
+        tags={key: value for key, value in tags.items() if not key.startswith(_PARAMETER)},
+        error=error,
+    )

@@ -1,0 +1,145 @@
+"""The workspace that all Azure adapters share: opened once, on first use."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from registry.azure.sign_in import Account, authentication, explain
+from registry.errors import Conflict, NotFound, RegistryError, Unavailable
+
+
+class AzureWorkspace:
+    """One workspace, signed in to when it is first needed.
+
+    Parameters
+    ----------
+    account : registry.azure.sign_in.Account
+        Who and where. Inside a submitted run (``AZUREML_RUN_ID`` is set) the run's own workspace is used instead, with
+        the run's own token.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    @cached_property
+    def sdk(self) -> Any:
+        """The ``azureml.core.Workspace``. Raises ``Unavailable``, which says what is wrong."""
+        require_sdk()
+        from azureml.core import Run, Workspace
+
+        if in_submitted_run():
+            return Run.get_context(allow_offline=False).experiment.workspace
+        account = self.account
+        missing = [
+            name
+            for name, value in (
+                ("SUBSCRIPTION_ID", account.subscription_id),
+                ("RESOURCE_GROUP", account.resource_group),
+                ("WORKSPACE_NAME", account.workspace),
+            )
+            if not value
+        ]
+        if missing:
+            raise Unavailable(
+                f"the Azure backend needs {', '.join(missing)}",
+                hint="set them in .env, put a config.json from the portal into this folder, or run mlops azure init",
+            )
+        auth = authentication(account)
+        try:
+            with quiet():
+                return Workspace.get(
+                    account.workspace,
+                    auth=auth,
+                    subscription_id=account.subscription_id,
+                    resource_group=account.resource_group,
+                )
+        except Exception as error:
+            raise explain(error, account) from error
+
+    @cached_property
+    def datastore(self) -> Any:
+        """The workspace's default datastore."""
+        with translated("the default datastore"):
+            return self.sdk.get_default_datastore()
+
+
+def in_submitted_run() -> bool:
+    """Whether this process is a run that Azure ML started."""
+    return bool(os.environ.get("AZUREML_RUN_ID"))
+
+
+def require_sdk() -> None:
+    """Raise ``Unavailable`` unless ``azureml-core`` can be imported."""
+    try:
+        import azureml.core  # noqa: F401
+    except ImportError as error:
+        raise Unavailable(
+            f"the Azure backend needs azureml-core ({error})", hint="pip install -r requirements/locks/azure-3.X.txt"
+        ) from error
+
+
+def from_config_json(folder: Path) -> dict[str, str]:
+    """What a ``config.json`` (as the portal gives it) in `folder` or its ``.azureml`` names; else empty."""
+    for path in (folder / ".azureml" / "config.json", folder / "config.json"):
+        if path.is_file():
+            try:
+                document = json.loads(path.read_text(encoding="utf-8"))
+                return {key: str(document[key]) for key in ("subscription_id", "resource_group", "workspace_name")}
+            except (ValueError, KeyError, TypeError) as error:
+                raise Unavailable(
+                    f"{path.name} does not name a workspace: {error!r}", hint="download it again from the portal"
+                ) from error
+    return {}
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Send what the SDK prints to stderr: stdout is for data."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into this room's, naming `what` was worked on.
+
+    The SDK raises a family per client (``WebserviceException``, ``ServiceException``, azure-core's, msrest's); what
+    tells them apart for a caller is the status and a few words, which every family puts into its text.
+    """
+    try:
+        with quiet():
+            yield
+    except (RegistryError, KeyboardInterrupt, OSError):
+        raise
+    except Exception as error:
+        raise translate(error, what) from error
+
+
+def translate(error: BaseException, what: str) -> RegistryError:
+    """The exception of this room that says what `error` says."""
+    text = _text(error)
+    status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    first = text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__
+    if status == 404 or "NotFound" in text or "could not be found" in text or "not found" in text.lower():
+        return NotFound(f"{what}: not found in the workspace")
+    if status == 409 or type(error).__name__ == "ResourceExistsError":
+        return Conflict(f"{what}: {first}")
+    if status in (401, 403) or "Forbidden" in text or "not authorized" in text:
+        return Unavailable(f"{what}: the account may not do this: {first}", hint="check its role on the workspace")
+    return Unavailable(
+        f"{what}: Azure answered: {first}", hint="try again; mlops doctor --backend azure checks each part"
+    )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(getattr(error, "message", "") or error)
+    except TypeError:  # ServiceException.__str__ fails when the service sent no error details
+        return type(error).__name__
