@@ -1,0 +1,1 @@
+"""What every faked service builds on: routing, state, errors, operations, faults."""

@@ -1,0 +1,213 @@
+"""The application: one dispatcher behind both doors."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import io
+import pkgutil
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from werkzeug import Request, Response
+
+import fakes.services
+from fakes.core import hosts
+from fakes.core.environ import RAW_PATH
+from fakes.core.errors import AzureError, Style, bad_request, render_for
+from fakes.core.evidence import Evidence
+from fakes.core.faults import BrokenConnection
+from fakes.core.routing import Auth, Call, Route, Router, Service, expand, json_response, operations_of
+from fakes.core.state import State
+
+COVERAGE_PAGE = "docs/fakes-coverage.md"
+
+
+def discover() -> list[Service]:
+    """Return the services: SERVICE (or SERVICES) of each ``fakes.services.<name>.urls``."""
+    found: list[Service] = []
+    for module in sorted(pkgutil.iter_modules(fakes.services.__path__), key=lambda m: m.name):
+        name = f"fakes.services.{module.name}.urls"
+        if not module.ispkg or importlib.util.find_spec(name) is None:
+            continue
+        urls = importlib.import_module(name)
+        found += getattr(urls, "SERVICES", None) or [urls.SERVICE]
+    return found
+
+
+def _unknown(call: Call) -> Response:
+    raise NotImplementedError
+
+
+_UNKNOWN_SERVICE = Service("unknown", "", Style.ARM, (), Auth.NONE)
+_UNKNOWN_ROUTE = Route("*", "", "Unknown", _unknown, Evidence.ASSUMED)
+
+
+class Application:
+    """Answers every request to an Azure host, from one state. Also a WSGI application."""
+
+    def __init__(self, state: State | None = None, services: Iterable[Service] | None = None) -> None:
+        self.state = state or State()
+        self.services = list(discover() if services is None else services)
+        self._routers: dict[str, Router] = {}
+        for service in self.services:
+            router = self._routers.setdefault(service.family, Router())
+            for route in service.routes:
+                router.add(route, service)
+
+    @property
+    def operations(self) -> list[tuple[Service, Route]]:
+        """Every operation, sorted."""
+        return operations_of(self.services)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer as WSGI says."""
+        return self.handle(environ)(environ, start_response)
+
+    def handle(self, environ: dict[str, Any]) -> Response:
+        """Return the answer to one request; never raises."""
+        began = time.perf_counter()
+        state = self.state
+        request = Request(environ)
+        request_id = state.request_ids.guid()
+        family = hosts.family_of(request.host) or ""
+        router = self._routers.get(family)
+        found = router.match(request.method, environ[RAW_PATH]) if router else None
+        route, service, params = found or (_UNKNOWN_ROUTE, _UNKNOWN_SERVICE, {})
+        call = Call(state, request, route, service, params, request_id)
+        try:
+            call.body = self._read(environ)
+            response = self._faulty(call) or (self._answer(call) if found else self._not_implemented(call, family))
+        except AzureError as error:
+            response = render_for(call, error, service.style)
+        except Exception as error:  # a bug of the fake must not look like an outage of the client
+            state.note_bug(call, error)
+            message = f"The fake failed in {route.operation}: {type(error).__name__}: {error}"
+            response = render_for(call, AzureError(500, "FakeInternalError", message), service.style)
+        self._finish(call, response, began)
+        return response
+
+    def _read(self, environ: dict[str, Any]) -> bytes:
+        limit = self.state.settings.max_body
+        declared = environ.get("CONTENT_LENGTH")
+        if declared and int(declared) > limit:
+            raise AzureError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes.")
+        stream = environ["wsgi.input"]
+        if isinstance(stream, io.BytesIO):
+            return stream.getvalue()
+        parts, size = [], 0
+        while chunk := stream.read(1024 * 1024):
+            size += len(chunk)
+            if size > limit:
+                raise AzureError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes.")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def _faulty(self, call: Call) -> Response | None:
+        rule = self.state.faults.pick(call.route.operation)
+        if rule is None:
+            return None
+        if rule.kind == "delay":
+            call.state.background.stopping.wait(rule.seconds)
+            return None
+        if rule.kind == "reset":
+            return BrokenConnection()
+        if rule.kind == "truncate":
+            return BrokenConnection(self._answer(call))
+        raise rule.error()
+
+    def _answer(self, call: Call) -> Response:
+        auth = call.route.auth or call.service.auth
+        if auth is Auth.BEARER:
+            call.principal = self.state.tokens.check(call.request.headers.get("Authorization"))
+        if call.strict:
+            _check_query(call)
+        if not call.route.locked:
+            return call.route.handler(call)
+        with self.state.lock:
+            return call.route.handler(call)
+
+    def _not_implemented(self, call: Call, family: str) -> Response:
+        """The one answer to every operation that the fake does not know."""
+        request = call.request
+        version = call.arg("api-version")
+        path = request.environ[RAW_PATH]
+        nearest = self._nearest(request.method, path, family)
+        message = (
+            f"The fake does not implement {request.method} {path} on {call.host} "
+            f"(api-version {version or 'none'}). Nearest implemented: {'; '.join(nearest) or 'none'}. "
+            f"What is implemented: {COVERAGE_PAGE}"
+        )
+        body = {
+            "error": {"code": "NotImplementedByFake", "message": message, "details": [], "innerError": None},
+            "code": "NotImplementedByFake",
+            "statusCode": 501,
+            "message": message,
+            "details": [],
+            "operation": f"{request.method} {path}",
+            "apiVersion": version,
+            "nearest": nearest,
+            "coverage": COVERAGE_PAGE,
+        }
+        headers = {"x-ms-error-code": "NotImplementedByFake", "x-ms-request-id": call.request_id}
+        return json_response(body, 501, headers)
+
+    def _nearest(self, method: str, path: str, family: str) -> list[str]:
+        router = self._routers.get(family)
+        routes = router.routes if router else [pair for r in self._routers.values() for pair in r.routes]
+        wanted = f"{method} {path.casefold()}"
+        scored = sorted(
+            routes,
+            key=lambda pair: (
+                -difflib.SequenceMatcher(
+                    None, wanted, f"{pair[0].method} {expand(pair[0].template).casefold()}", autojunk=False
+                ).quick_ratio()
+            ),
+        )
+        return [f"{route.operation} ({route.method} {route.template})" for route, _ in scored[:3]]
+
+    def _finish(self, call: Call, response: Response, began: float) -> None:
+        if isinstance(response, BrokenConnection):
+            status, body = 0, b""
+        else:
+            response.headers.setdefault("x-ms-request-id", call.request_id)
+            if not response.is_streamed:
+                body = response.get_data()
+                response.headers.setdefault("Content-Length", str(len(body)))
+            else:
+                body = b"(streamed)"
+            status = response.status_code
+        self.state.requests.add(
+            time=self.state.clock.iso(),
+            method=call.request.method,
+            url=f"{call.request.scheme}://{call.request.host}{call.request.environ[RAW_PATH]}"
+            + (f"?{call.request.environ['QUERY_STRING']}" if call.request.environ["QUERY_STRING"] else ""),
+            operation=call.route.operation,
+            status=status,
+            milliseconds=(time.perf_counter() - began) * 1000,
+            request_body=call.body,
+            response_body=body,
+        )
+
+
+def _check_query(call: Call) -> None:
+    route = call.route
+    if route.api_versions:
+        version = call.arg("api-version")
+        if version is None:
+            raise bad_request(
+                "The api-version query parameter (?api-version=) is required for all requests.",
+                "MissingApiVersionParameter",
+            )
+        if version not in route.api_versions:
+            raise bad_request(
+                f"No registered resource provider found for api-version '{version}'. "
+                f"The supported api-versions are '{', '.join(route.api_versions)}'.",
+                "InvalidApiVersionParameter",
+            )
+    if route.query is not None:
+        allowed = {name.lower() for name in route.query} | {"api-version"}
+        for name in call.request.args:
+            if name.lower() not in allowed:
+                raise bad_request(f"The query parameter '{name}' is unknown to {route.operation}.")

@@ -1,0 +1,188 @@
+"""Everything that one fake remembers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from fakes.core.background import Background
+from fakes.core.clock import Clock, Ids
+from fakes.core.faults import Faults
+from fakes.core.operations import Operations
+from fakes.core.records import decode, encode
+from fakes.core.requestlog import RequestLog
+from fakes.core.settings import Settings
+from fakes.core.tenancy import Tenancy, Workspace
+from fakes.core.tokens import Tokens
+from fakes.core.transitions import Transition, Transitions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fakes.core.routing import Call
+
+EXPORT_VERSION = 1
+B = TypeVar("B", bound="Backend")
+
+
+class Backend:
+    """State and behaviour of one Azure service, without HTTP. One instance a `State`.
+
+    A subclass sets `name`, keeps what it remembers in attributes made of `record` classes, dicts and lists, and lists
+    those attributes in `exported`. `closing` ends what is not memory (sockets, folders).
+    """
+
+    name: ClassVar[str]
+    exported: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def closing(self) -> None:
+        """End what must not outlive the state; called on reset and exit, without the lock."""
+
+    def export(self) -> dict[str, Any]:
+        """Return what import needs."""
+        return {name: encode(getattr(self, name)) for name in self.exported}
+
+    def load(self, document: Mapping[str, Any]) -> None:
+        """Take what `export` returned."""
+        for name in self.exported:
+            if name in document:
+                setattr(self, name, decode(document[name]))
+
+    def loaded(self) -> None:
+        """Called after every backend took its part of an import: start what the state says should run."""
+
+
+class State:
+    """One fake's memory. `lock` guards every backend; nobody waits or calls out while holding it."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings()
+        self.lock = threading.RLock()
+        self.clock = Clock()
+        self.closed = False
+        self.generation = 0
+        self._begin(self.settings.seed)
+
+    def _begin(self, seed: int | str) -> None:
+        self.seed = seed
+        self.ids = Ids(seed)
+        self.request_ids = Ids(f"{seed}/requests")
+        self.tokens = Tokens(self)
+        self.tenancy = Tenancy(self)
+        self.transitions = Transitions()
+        self.operations = Operations(self)
+        self.faults = Faults(self)
+        self.requests = RequestLog(self.settings.request_log)
+        self.bugs: list[str] = []
+        self.background = Background()
+        self._backends: dict[type[Backend], Backend] = {}
+        self.tenancy.seed()
+
+    def backend(self, cls: type[B]) -> B:
+        """Return the backend of one service, made when it is first asked for."""
+        with self.lock:
+            found = self._backends.get(cls)
+            if found is None:
+                found = self._backends[cls] = cls(self)
+            return found  # type: ignore[return-value]
+
+    def workspace(self, name: str | None = None) -> Workspace:
+        """Return the workspace of the settings, or another of the same resource group by name."""
+        s = self.settings
+        return self.tenancy.workspace(s.subscription_id, s.resource_group, name or s.workspace_name)
+
+    def note_bug(self, call: Call, error: Exception) -> None:
+        """Remember an exception that the fake itself did not expect, with its traceback."""
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        with self.lock:
+            self.bugs.append(f"{call.route.operation}\n{text}")
+        logging.getLogger("fakes").error("%s failed\n%s", call.route.operation, text)
+
+    def reset(self, seed: int | str | None = None) -> None:
+        """Forget everything, end every thread and child, and begin again (same seed unless another is given)."""
+        self._end()
+        with self.lock:
+            self.clock.reset()
+            self.generation += 1
+            self.closed = False
+            self._begin(self.seed if seed is None else seed)
+
+    def close(self) -> None:
+        """End every thread and child."""
+        self._end()
+
+    def _end(self) -> None:
+        with self.lock:
+            self.closed = True
+            backends, background = list(self._backends.values()), self.background
+        background.stop()
+        for backend in backends:
+            backend.closing()
+
+    def export(self) -> dict[str, Any]:
+        """Return the state as JSON types. Request log and threads are not part of it."""
+        with self.lock:
+            return {
+                "version": EXPORT_VERSION,
+                "seed": self.seed,
+                "tenancy": encode(
+                    {
+                        name: getattr(self.tenancy, name)
+                        for name in ("subscriptions", "groups", "workspaces", "accounts")
+                    }
+                ),
+                "transitions": self.transitions.document(),
+                "operations": encode(self.operations.export()),
+                "faults": encode(self.faults.rules()),
+                "services": {b.name: b.export() for b in sorted(self._backends.values(), key=lambda b: b.name)},
+            }
+
+    def load(self, document: Mapping[str, Any]) -> None:
+        """Replace the state by an exported one.
+
+        Raises
+        ------
+        ValueError
+            The document was written by another version, or by no fake at all. The state is unchanged then.
+        """
+        version = document.get("version")
+        if version != EXPORT_VERSION:
+            raise ValueError(f"this is version {version!r} of the exported state; this fake reads {EXPORT_VERSION}")
+        known = {cls.name: cls for cls in backends_known()}
+        unknown = set(document.get("services", {})) - set(known)
+        if unknown:
+            raise ValueError(f"the exported state holds unknown services: {', '.join(sorted(unknown))}")
+        tenancy = decode(document["tenancy"])
+        operations, faults = decode(document["operations"]), decode(document["faults"])
+        rules = {kind: Transition(**rule) for kind, rule in document["transitions"].items()}
+        self.reset(document["seed"])
+        with self.lock:
+            # Ids that are handed out from now on must not repeat those of the export.
+            self.ids = Ids(f"{document['seed']}/after import")
+            for name, value in tenancy.items():
+                setattr(self.tenancy, name, value)
+            for kind, rule in rules.items():
+                self.transitions.set(kind, rule.mode, rule.after, rule.failure)
+            self.operations.load(operations)
+            self.faults.load(faults)
+            for name, part in document["services"].items():
+                self.backend(known[name]).load(part)
+        for backend in list(self._backends.values()):
+            backend.loaded()
+
+
+def backends_known() -> list[type[Backend]]:
+    """Return every backend class that is declared."""
+    found: list[type[Backend]] = []
+    todo: list[type[Backend]] = [Backend]
+    while todo:
+        for cls in todo.pop().__subclasses__():
+            todo.append(cls)
+            if "name" in cls.__dict__:
+                found.append(cls)
+    return found

@@ -1,0 +1,1 @@
+"""The two ways into the fake: in-process, and a server."""

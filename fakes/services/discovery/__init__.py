@@ -1,0 +1,1 @@
+"""Discovery: which host serves which part of a workspace."""

@@ -1,0 +1,1 @@
+"""Sign-in: Microsoft Entra ID tokens and managed identity."""

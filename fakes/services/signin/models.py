@@ -1,0 +1,137 @@
+"""Who may sign in, and with what."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs
+
+from fakes.core.errors import AzureError
+from fakes.core.settings import Settings
+from fakes.core.state import Backend
+from fakes.core.tokens import AUDIENCES
+
+_GRANTS = ("client_credentials", "refresh_token", "password")
+
+
+class SignIn(Backend):
+    """Checks credentials and issues tokens."""
+
+    name = "signin"
+    exported = ("secrets",)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the state."""
+        return self.state.settings
+
+    def __init__(self, state: Any) -> None:
+        super().__init__(state)
+        self.secrets: dict[str, str] = {state.settings.client_id: state.settings.client_secret}
+
+    def check_tenant(self, tenant: str) -> None:
+        """Refuse a tenant that the fake does not have."""
+        if tenant.lower() not in (self.settings.tenant_id.lower(), "common", "organizations"):
+            raise self.refusal(
+                400,
+                "invalid_request",
+                90002,
+                f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing "
+                "into the correct cloud.",
+            )
+
+    def token(self, tenant: str, body: bytes) -> dict[str, Any]:
+        """Return the answer to a token request (OAuth 2.0, form encoded)."""
+        self.check_tenant(tenant)
+        form = {key: values[-1] for key, values in parse_qs(body.decode("utf-8", "replace")).items()}
+        grant = form.get("grant_type")
+        if not grant:
+            raise self.refusal(
+                400, "invalid_request", 900144, "The request body must contain the following parameter: 'grant_type'."
+            )
+        if grant not in _GRANTS:
+            raise self.refusal(
+                400, "unsupported_grant_type", 70003, f"The app requested an unsupported grant type '{grant}'."
+            )
+        client = form.get("client_id", "")
+        if grant == "client_credentials":
+            self._check_client(client, form)
+        audience = self._audience(form)
+        token = self.state.tokens.issue(audience=audience)
+        return {
+            "token_type": "Bearer",
+            "expires_in": 3599,
+            "ext_expires_in": 3599,
+            "access_token": token,
+            "expires_on": str(int(self.state.clock.timestamp()) + 3599),
+            "resource": audience,
+        }
+
+    def _check_client(self, client: str, form: dict[str, str]) -> None:
+        known = {name.lower(): secret for name, secret in self.secrets.items()}
+        if client.lower() not in known:
+            raise self.refusal(
+                400,
+                "unauthorized_client",
+                700016,
+                f"Application with identifier '{client}' was not found in the directory "
+                f"'{self.settings.tenant_id}'. This can happen if the application has not been installed by the "
+                "administrator of the tenant or consented to by any user in the tenant.",
+            )
+        secret = form.get("client_secret")
+        if secret is None:
+            raise self.refusal(
+                401,
+                "invalid_client",
+                7000218,
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+            )
+        if secret != known[client.lower()]:
+            raise self.refusal(
+                401,
+                "invalid_client",
+                7000215,
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
+                f"value, not the client secret ID, for a secret added to app '{client}'.",
+            )
+
+    def _audience(self, form: dict[str, str]) -> str:
+        wanted = form.get("resource") or re.sub(r"/?\.default$", "", form.get("scope", "").split(" ")[0])
+        if not wanted:
+            raise self.refusal(
+                400, "invalid_request", 900144, "The request body must contain the following parameter: 'scope'."
+            )
+        for audience in AUDIENCES:
+            if wanted.rstrip("/") == audience.rstrip("/"):
+                return audience
+        return wanted
+
+    def managed_identity(self, resource: str | None) -> dict[str, Any]:
+        """Return the answer of the metadata address of a virtual machine."""
+        if not resource:
+            raise AzureError(
+                400,
+                "invalid_request",
+                "Required query variable 'resource' is missing",
+            )
+        now = int(self.state.clock.timestamp())
+        return {
+            "access_token": self.state.tokens.issue(audience=resource, kind="msi"),
+            "client_id": self.settings.client_id,
+            "expires_in": "3600",
+            "expires_on": str(now + 3600),
+            "ext_expires_in": "3600",
+            "not_before": str(now),
+            "resource": resource,
+            "token_type": "Bearer",
+        }
+
+    def refusal(self, status: int, error: str, code: int, text: str) -> AzureError:
+        """Return a refusal as Entra ID words it: AADSTS and the code, then the text."""
+        return AzureError(
+            status, error, f"AADSTS{code}: {text}", extra={"error_codes": [code], "error_uri": _help(code)}
+        )
+
+
+def _help(code: int) -> str:
+    return f"https://login.microsoftonline.com/error?code={code}"

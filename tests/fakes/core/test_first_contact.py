@@ -1,0 +1,56 @@
+"""The real SDK signs in, finds its workspace and discovers its services."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+
+pytestmark = pytest.mark.azure
+
+
+def test_workspace_get_signs_in_and_discovers(azure, workspace):
+    assert workspace.name == "fake-ws"
+    assert workspace.location == azure.settings.region
+    assert workspace.service_context._get_run_history_url() == "https://westeurope.api.azureml.ms"
+    assert azure.state.requests.counts() == {
+        "Discovery_Get": 1,
+        "SignIn_OpenIdConfiguration": 1,
+        "SignIn_Token": 1,
+        "Subscriptions_List": 1,
+        "Workspaces_Get": 1,
+    }
+
+
+def test_unknown_workspace_is_told_as_azure_tells_it(azure):
+    from azureml.core import Workspace
+    from azureml.exceptions import ProjectSystemException
+
+    s = azure.settings
+    with pytest.raises(ProjectSystemException, match="Workspace not found"):
+        Workspace.get("nobody", subscription_id=s.subscription_id, resource_group=s.resource_group)
+
+
+def test_unknown_operation_has_one_answer(azure, auth):
+    for url in (
+        "https://management.azure.com/subscriptions/x/nothing?api-version=2020-01-01",
+        "https://westeurope.api.azureml.ms/nothing/v1.0?api-version=2020-01-01",
+        "https://account.documents.core.windows.net/dbs?api-version=2020-01-01",
+        "https://login.microsoftonline.com/a/b/c/d/e?api-version=2020-01-01",
+    ):
+        answer = requests.get(url, headers=auth)
+        assert answer.status_code == 501
+        body = answer.json()
+        assert body["error"]["code"] == body["code"] == "NotImplementedByFake"
+        assert body["apiVersion"] == "2020-01-01"
+        assert "2020-01-01" in body["message"] and "docs/fakes-coverage.md" in body["message"]
+        assert body["nearest"]
+
+
+def test_no_token_and_foreign_token_are_refused(azure):
+    url = "https://management.azure.com/subscriptions?api-version=2022-12-01"
+    assert requests.get(url).status_code == 401
+    foreign = {"Authorization": "Bearer eyJhbGciOiJub25lIn0.e30."}
+    assert requests.get(url, headers=foreign).json()["error"]["code"] == "InvalidAuthenticationToken"
+    azure.state.clock.advance(7200)
+    stale = {"Authorization": f"Bearer {azure.state.tokens.issue(lifetime=-10)}"}
+    assert requests.get(url, headers=stale).json()["error"]["code"] == "ExpiredAuthenticationToken"
