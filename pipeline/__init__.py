@@ -1,0 +1,1 @@
+"""The training pipeline: its steps, their graph, and what runs them."""

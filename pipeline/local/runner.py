@@ -1,0 +1,359 @@
+"""The local runner: drives the steps of a run, records it, reuses what is unchanged, resumes what failed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound, StepFailed
+from pipeline.graph import TRAINING, Pipeline, Step
+from pipeline.local import background
+from pipeline.local.executors import Cancelled, Executor, InProcess, Seams, Task
+from pipeline.local.publishing import Publications
+from pipeline.local.reuse import Earlier, ReuseIndex, fingerprint
+from pipeline.local.state import LOG, RunRecord, StateFolder, StepRecord, now
+from pipeline.results import RESULT
+from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline
+from registry.digests import tree_digest
+from registry.runs import Run, RunState
+
+
+class LocalRunner(PipelineRunner):
+    """Runs pipelines on this machine.
+
+    Parameters
+    ----------
+    seams : Seams
+        What the steps are given.
+    work : Path
+        Where runs, reusable outputs and published pipelines are kept.
+    project : Path
+        The project whose code runs.
+    executor : Executor, optional
+        Where a step runs; default: in this process.
+    allow_reuse : bool
+        Leave out steps that allow it and whose inputs have not changed.
+    pipelines : iterable of Pipeline
+        Those that a run in the background, or a resumed one, may name.
+    """
+
+    def __init__(
+        self,
+        seams: Seams,
+        work: Path,
+        *,
+        project: Path,
+        executor: Executor | None = None,
+        allow_reuse: bool = True,
+        pipelines: tuple[Pipeline, ...] = (TRAINING,),
+    ) -> None:
+        self.seams = seams
+        self.project = project
+        self.executor = executor or InProcess()
+        self.allow_reuse = allow_reuse
+        self.pipelines = {item.name: item for item in pipelines}
+        self.state = StateFolder(work / "runs")
+        self.reuse = ReuseIndex(work / "reuse")
+        self.publications = Publications(work / "published", project)
+
+    # ---- the seam ------------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        pipeline: Pipeline | PublishedPipeline,
+        config: PipelineConfig | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        until: str | None = None,
+        resume: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start a process that drives the run, and return."""
+        record = self._prepare(pipeline, config, parameters, until, resume, tags)
+        background.start(self, record)
+        return record.run_id
+
+    def run(
+        self,
+        pipeline: Pipeline | PublishedPipeline,
+        config: PipelineConfig | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        until: str | None = None,
+        resume: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> PipelineStatus:
+        """Drive the run from this process."""
+        record = self._prepare(pipeline, config, parameters, until, resume, tags)
+        return self.drive(record.run_id, progress=progress)
+
+    def wait(self, run_id: str, *, timeout: float | None = None, progress: Progress | None = None) -> PipelineStatus:
+        """Read the run's state until it is final."""
+        return background.wait(self, run_id, timeout=timeout, progress=progress)
+
+    def status(self, run_id: str) -> PipelineStatus:
+        """Read the run's file."""
+        return self.state.read(run_id).status()
+
+    def logs(self, run_id: str, step: str | None = None) -> str:
+        """Read the log files of the steps."""
+        record = self.state.read(run_id)
+        names = [item.name for item in record.records()]
+        if step is not None and step not in names:
+            raise PipelineNotFound(f"run {run_id} has no step {step!r}", hint=f"its steps: {', '.join(names)}")
+        parts = []
+        for name in names if step is None else [step]:
+            path = self.state.folder(run_id) / name / LOG
+            if path.is_file():
+                text = path.read_text(encoding="utf-8", errors="replace")
+                parts.append(text if step else "".join(f"{name}: {line}\n" for line in text.splitlines()))
+        return "".join(parts)
+
+    def cancel(self, run_id: str) -> PipelineStatus:
+        """Ask the process that drives the run, and wait for it."""
+        return background.cancel(self, run_id)
+
+    def output(self, run_id: str, step: str, target: Path) -> Path:
+        """Copy the output folder of a completed step."""
+        if target.exists():
+            raise PipelineConflict(f"{target} exists already")
+        shutil.copytree(self._output(run_id, step), target)
+        return target
+
+    def document(self, run_id: str, step: str) -> dict[str, Any]:
+        """Read ``result.json``."""
+        document: dict[str, Any] = json.loads((self._output(run_id, step) / RESULT).read_bytes())
+        return document
+
+    def publish(self, pipeline: Pipeline, config: PipelineConfig, *, build_id: str) -> PublishedPipeline:
+        """Copy code and configuration into a folder that carries the build id."""
+        return self.publications.publish(pipeline, config, build_id)
+
+    def published(self, name: str | None = None, *, build_id: str | None = None) -> Iterator[PublishedPipeline]:
+        """Read the folders of published pipelines."""
+        return self.publications.search(name, build_id)
+
+    # ---- driving -------------------------------------------------------------------------------------------------
+
+    def drive(self, run_id: str, *, progress: Progress | None = None) -> PipelineStatus:
+        """Run a prepared run's steps from this process. Raises what a step raised."""
+        record = self.state.write(replace(self.state.read(run_id), state=RunState.RUNNING.value, pid=os.getpid()))
+        pipeline = self._pipeline(record.pipeline)
+        executor = self.executor if record.root is None else self.publications.executor(Path(record.root))
+        parent = self.seams.runs.open(run_id)
+        drive = _Drive(self, pipeline, record, parent, executor, progress or (lambda line: None))
+        return drive.steps()
+
+    def _prepare(
+        self,
+        pipeline: Pipeline | PublishedPipeline,
+        config: PipelineConfig | None,
+        parameters: Mapping[str, Any] | None,
+        until: str | None,
+        resume: str | None,
+        tags: Mapping[str, str] | None,
+    ) -> RunRecord:
+        earlier = self.state.read(resume) if resume else None
+        published, root = None, earlier.root if earlier else None
+        if isinstance(pipeline, PublishedPipeline):
+            published, root = pipeline.id, str(self.publications.source(pipeline.id))
+            config, pipeline = config or pipeline.config, self._pipeline(pipeline.name, TRAINING)
+        if config is None and earlier is not None:
+            config = PipelineConfig.from_json(earlier.config)
+        config = with_parameters(pipeline, config or PipelineConfig(), parameters or {})
+        steps = pipeline.upto(until)
+        marks = {"pipeline": pipeline.name, **config.tags, **(tags or {})}
+        marks |= {name: value for name, value in (("build_id", config.build_id), ("resumes", resume)) if value}
+        if published:
+            marks["published"] = published
+        if config.caller_run_id:
+            marks["caller_run_id"] = config.caller_run_id
+        run = self.seams.runs.start(
+            config.experiment, name=pipeline.name, parameters=_scalars(config.parameters), tags=marks
+        )
+        records = [StepRecord(step.name).to_json() for step in steps]
+        return self.state.write(
+            RunRecord(
+                run.id, pipeline.name, config.to_json(), list(records), until=until, resume=resume, published=published,
+                root=root,
+            )
+        )  # fmt: skip
+
+    def _pipeline(self, name: str, default: Pipeline | None = None) -> Pipeline:
+        found = self.pipelines.get(name, default)
+        if found is None:
+            raise PipelineNotFound(f"there is no pipeline {name!r}", hint=f"known: {', '.join(self.pipelines)}")
+        return found.named(name)
+
+    def _output(self, run_id: str, step: str) -> Path:
+        for record in self.state.read(run_id).records():
+            if record.name == step and record.state == RunState.COMPLETED.value and record.output:
+                return Path(record.output)
+        raise PipelineNotFound(
+            f"step {step!r} has not completed in run {run_id}", hint=f"mlops pipeline status {run_id}"
+        )
+
+
+class _Drive:
+    """The driving of one run."""
+
+    def __init__(
+        self,
+        runner: LocalRunner,
+        pipeline: Pipeline,
+        record: RunRecord,
+        parent: Run,
+        executor: Executor,
+        progress: Progress,
+    ) -> None:
+        self.runner = runner
+        self.pipeline = pipeline
+        self.record = record
+        self.parent = parent
+        self.executor = executor
+        self.progress = progress
+        self.config = PipelineConfig.from_json(record.config)
+        self.outputs: dict[str, Path] = {}
+
+    def steps(self) -> PipelineStatus:
+        try:
+            for item in self.record.records():
+                self._step(self.pipeline.step(item.name))
+                if self.parent.info().state is RunState.CANCELED:  # a step may end the run: cancel_on_keep
+                    return self._end(RunState.CANCELED, None)
+        except (Cancelled, KeyboardInterrupt) as error:
+            self.parent.cancel()
+            status = self._end(RunState.CANCELED, "cancelled")
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return status
+        except BaseException as error:
+            self.parent.fail(f"{type(error).__name__}: {error}")
+            self._end(RunState.FAILED, str(error))
+            raise
+        self.parent.complete()
+        return self._end(RunState.COMPLETED, None)
+
+    def _step(self, step: Step) -> None:
+        inputs = {name: self.outputs[name] for name in step.inputs}
+        root = Path(self.record.root) if self.record.root else self.runner.project
+        key = fingerprint(step, self.config, inputs, root) if step.allow_reuse else None
+        if self._resumed(step) or (key and self.runner.allow_reuse and self._reused(step, key)):
+            return
+        folder = self.runner.state.folder(self.record.run_id) / step.name
+        output = folder / "output"
+        output.mkdir(parents=True)
+        child = self.parent.child(step.name, tags={"step": step.name})
+        self._note(StepRecord(step.name, RunState.RUNNING.value, child.id, now()))
+        log = folder / LOG
+        try:
+            with log.open("a", encoding="utf-8") as file:
+
+                def say(line: str) -> None:
+                    print(line, file=file, flush=True)
+                    self.progress(f"{step.name}: {line}")
+
+                self.executor.run(
+                    Task(step, self.config, inputs, output, child, self.parent, say, self._cancelled), self.runner.seams
+                )
+        except BaseException as error:
+            self._failed(step, child, log, error)
+            raise
+        child.upload(LOG, log)
+        child.complete()
+        info = self.runner.seams.runs.get(child.id)
+        self.outputs[step.name] = output
+        self._note(replace(self._of(step), state=RunState.COMPLETED.value, ended=now(), output=str(output),
+                           metrics=dict(info.metrics)))  # fmt: skip
+        if key:
+            self.runner.reuse.add(key, Earlier(child.id, self.record.run_id, str(output), tree_digest(output)))
+
+    def _failed(self, step: Step, child: Run, log: Path, error: BaseException) -> None:
+        stopped = isinstance(error, (Cancelled, KeyboardInterrupt))
+        child.upload(LOG, log)
+        if stopped:
+            child.cancel()
+        else:
+            child.fail(f"{type(error).__name__}: {error}")
+        self._note(
+            replace(
+                self._of(step),
+                state=(RunState.CANCELED if stopped else RunState.FAILED).value,
+                ended=now(),
+                error="cancelled" if stopped else str(error) or type(error).__name__,
+                hint=getattr(error, "hint", None),
+                exit_code=error.exit_code if isinstance(error, StepFailed) else None,
+            )
+        )
+
+    def _resumed(self, step: Step) -> bool:
+        """Take over what the run that is resumed has completed, up to its first gap."""
+        if not self.record.resume or any(name not in self.outputs for name in step.inputs):
+            return False
+        before = self.runner.state.read(self.record.resume)
+        for item in before.records():
+            if item.name == step.name and item.state == RunState.COMPLETED.value and item.output and item.run_id:
+                if not Path(item.output).is_dir():
+                    return False
+                self._take(step, item.run_id, Path(item.output), f"completed in run {before.run_id}")
+                return True
+        return False
+
+    def _reused(self, step: Step, key: str) -> bool:
+        earlier = self.runner.reuse.find(key)
+        if earlier is None:
+            return False
+        reason = f"code, settings and inputs are unchanged since run {earlier.pipeline_run}"
+        self._take(step, earlier.run_id, Path(earlier.output), reason)
+        return True
+
+    def _take(self, step: Step, run_id: str, output: Path, reason: str) -> None:
+        metrics = dict(self.runner.seams.runs.get(run_id).metrics)
+        with self.parent.child(step.name, tags={"step": step.name, "reused_from": run_id, "reason": reason}) as child:
+            for run in (child, self.parent):
+                for name, value in metrics.items():
+                    run.log_metric(name, value)
+        self.outputs[step.name] = output
+        time = now()
+        self._note(
+            StepRecord(
+                step.name, RunState.COMPLETED.value, run_id, time, time, reason, output=str(output), metrics=metrics
+            )
+        )
+        self.progress(f"{step.name}: reused: {reason}")
+
+    def _cancelled(self) -> bool:
+        return self.runner.state.asked_to_cancel(self.record.run_id)
+
+    def _of(self, step: Step) -> StepRecord:
+        return next(item for item in self.record.records() if item.name == step.name)
+
+    def _note(self, record: StepRecord) -> None:
+        self.record = self.runner.state.write(self.record.with_step(record))
+
+    def _end(self, state: RunState, error: str | None) -> PipelineStatus:
+        self.record = self.runner.state.write(replace(self.record, state=state.value, error=error))
+        return self.record.status()
+
+
+def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[str, Any]) -> PipelineConfig:
+    """Set parameters of a pipeline. Raises ``PipelineError`` for one that it does not declare."""
+    unknown = sorted(set(given) - set(pipeline.parameters))
+    if unknown:
+        raise PipelineError(
+            f"pipeline {pipeline.name} has no parameter {', '.join(unknown)}",
+            hint=f"its parameters: {', '.join(pipeline.parameters)}",
+        )
+    return replace(config, **given)
+
+
+def _scalars(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if isinstance(value, (str, int, float, bool))}

@@ -1,0 +1,212 @@
+"""The seam for what runs a pipeline."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.config import PipelineConfig
+from pipeline.documents import Document
+from pipeline.errors import PipelineNotFound
+from pipeline.graph import Pipeline
+from pipeline.results import RESULT
+from registry.runs import RunState
+
+R = TypeVar("R", bound=Document)
+
+Progress = Callable[[str], None]
+"""Called with one line of text for a person."""
+
+
+@dataclass(frozen=True)
+class StepStatus:
+    """One step of a run as it is now."""
+
+    name: str
+    state: RunState
+    run_id: str | None = None
+    """Its child run; of a reused step, the run that did the work."""
+    started: datetime | None = None
+    ended: datetime | None = None
+    reused: str | None = None
+    """Why it was not run again."""
+    error: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PipelineStatus:
+    """One run of a pipeline as it is now."""
+
+    run_id: str
+    pipeline: str
+    state: RunState
+    steps: tuple[StepStatus, ...]
+    build_id: str | None = None
+    published: str | None = None
+    """Id of the published pipeline that was run, if one was."""
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON document; times as RFC 3339 in UTC."""
+
+        def time(value: datetime | None) -> str | None:
+            return value.isoformat().replace("+00:00", "Z") if value else None
+
+        return {
+            "run_id": self.run_id,
+            "pipeline": self.pipeline,
+            "state": self.state.value,
+            "build_id": self.build_id,
+            "published": self.published,
+            "error": self.error,
+            "steps": [
+                {
+                    "name": step.name,
+                    "state": step.state.value,
+                    "run_id": step.run_id,
+                    "started": time(step.started),
+                    "ended": time(step.ended),
+                    "reused": step.reused,
+                    "error": step.error,
+                    "metrics": dict(step.metrics),
+                }
+                for step in self.steps
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class PublishedPipeline:
+    """A pipeline that was frozen under a build id."""
+
+    id: str
+    name: str
+    build_id: str
+    created: datetime
+    endpoint: str
+    """Where to submit it: an address, or locally the folder that holds it."""
+    config: PipelineConfig
+    """What its parameters are unless a submission says otherwise."""
+
+
+class PipelineRunner(ABC):
+    """Runs pipelines, and remembers those published."""
+
+    @abstractmethod
+    def submit(
+        self,
+        pipeline: Pipeline | PublishedPipeline,
+        config: PipelineConfig | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        until: str | None = None,
+        resume: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start a run and return its id at once.
+
+        Parameters
+        ----------
+        pipeline : Pipeline or PublishedPipeline
+        config : PipelineConfig, optional
+            Of a :class:`Pipeline`. A published one brings its own.
+        parameters : mapping, optional
+            Fields of the configuration to set, those that the pipeline declares as its parameters.
+        until : str, optional
+            The last step to run.
+        resume : str, optional
+            A run whose completed steps are not run again; the configuration defaults to that run's.
+        tags : mapping, optional
+            Of the run.
+
+        Raises
+        ------
+        pipeline.errors.PipelineNotFound
+            No such step or run.
+        pipeline.errors.PipelineError
+            A parameter that the pipeline does not declare.
+        """
+
+    @abstractmethod
+    def wait(self, run_id: str, *, timeout: float | None = None, progress: Progress | None = None) -> PipelineStatus:
+        """Wait until a run ends, whatever its end. Raises ``PipelineNotFound``, ``PipelineTimeout``."""
+
+    @abstractmethod
+    def run(
+        self,
+        pipeline: Pipeline | PublishedPipeline,
+        config: PipelineConfig | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        until: str | None = None,
+        resume: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> PipelineStatus:
+        """Submit, wait, and raise what made a step fail.
+
+        Interrupting it (``KeyboardInterrupt``) cancels the run and leaves no process behind. *Keep* is no failure: the
+        run ends Completed and ``register`` says why it skipped (or Canceled with ``config.cancel_on_keep``).
+        """
+
+    @abstractmethod
+    def status(self, run_id: str) -> PipelineStatus:
+        """Read a run as it is now. Raises ``PipelineNotFound``."""
+
+    @abstractmethod
+    def logs(self, run_id: str, step: str | None = None) -> str:
+        """What the steps (or one of them) wrote. Raises ``PipelineNotFound``."""
+
+    @abstractmethod
+    def cancel(self, run_id: str) -> PipelineStatus:
+        """End a run. Raises ``PipelineConflict`` when it has ended already."""
+
+    @abstractmethod
+    def output(self, run_id: str, step: str, target: Path) -> Path:
+        """Copy the output folder of a completed step to the path `target`, which must not exist.
+
+        Raises
+        ------
+        pipeline.errors.PipelineNotFound
+            No such run, or the step has not completed in it.
+        """
+
+    @abstractmethod
+    def document(self, run_id: str, step: str) -> dict[str, Any]:
+        """``result.json`` of a completed step. Raises ``PipelineNotFound``."""
+
+    @abstractmethod
+    def publish(self, pipeline: Pipeline, config: PipelineConfig, *, build_id: str) -> PublishedPipeline:
+        """Freeze the pipeline, its code and its configuration under a build id.
+
+        Raises
+        ------
+        pipeline.errors.PipelineConflict
+            This build has published another content under this name already. The same content gives the same back.
+        """
+
+    @abstractmethod
+    def published(self, name: str | None = None, *, build_id: str | None = None) -> Iterator[PublishedPipeline]:
+        """Published pipelines, newest first."""
+
+    def find(self, name: str, build_id: str | None = None) -> PublishedPipeline:
+        """The pipeline that a build published; ``None``: the newest. Raises ``PipelineNotFound``."""
+        for item in self.published(name, build_id=build_id):
+            return item
+        by = f" by build {build_id!r}" if build_id else ""
+        raise PipelineNotFound(f"no pipeline {name!r} was published{by}", hint="mlops pipeline publish")
+
+    def result(self, run_id: str, step: str, kind: type[R]) -> R:
+        """``result.json`` of a completed step as its class. Raises ``PipelineNotFound``."""
+        return kind.from_json(self.document(run_id, step))
+
+
+def read_result(folder: Path, kind: type[R]) -> R:
+    """``result.json`` in an output folder."""
+    return kind.read(folder / RESULT)

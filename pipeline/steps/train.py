@@ -1,0 +1,73 @@
+"""Train on the checked data set version and write the candidate's model folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pipeline import provenance
+from pipeline.context import StepContext
+from pipeline.results import DataResult, TrainResult
+from registry.digests import tree_digest
+
+MODEL = "model"
+"""Folder below the step's output; what is registered."""
+HOLDOUT = "holdout.csv"
+PREDICTIONS = "predictions.csv"
+
+
+def train(context: StepContext) -> TrainResult:
+    """Fit, measure, store, and prove in a fresh process that the stored model loads and answers the same.
+
+    Raises
+    ------
+    model.errors.BadParameter
+        Before anything is read.
+    model.errors.TrainingFailed
+        The estimator raised, a metric is not finite, or the model cannot be stored.
+    model.errors.ArtifactUnreadable
+        The stored model does not load in a process of its own.
+    """
+    from model import artifact, contract, dataset, estimator, isolated, parameters, tables, training
+
+    config = context.config
+    parameters.resolve(estimator.PARAMETERS, config.parameters)
+    data = DataResult.read(context.result_of("check_data"))
+    with tempfile.TemporaryDirectory() as scratch:
+        path = context.data.download(data.name, data.version, Path(scratch))
+        columns = (*dataset.FEATURES, dataset.TARGET)
+        frame = contract.check(tables.read(path), columns).require(data.reference)
+    chosen, found = dict(config.parameters), None
+    trained = training.train(frame, chosen, seed=config.seed, test_size=config.test_size)
+    context.run.log_parameters({**trained.parameters, "seed": config.seed, "test_size": config.test_size})
+    context.log_metrics(trained.scores.values)
+    lock = config.lock_digest or provenance.lock_digest()
+    folder = artifact.write(
+        context.output / MODEL, trained.estimator, training.matrix(trained.holdout), lock_digest=lock
+    )
+    trained.holdout.to_csv(context.output / HOLDOUT, index=False, lineterminator="\n")
+    predictions = (
+        trained.holdout[[dataset.TARGET.name]].set_axis(["true"], axis=1).assign(predicted=trained.predictions)
+    )
+    predictions.to_csv(context.output / PREDICTIONS, index=False, lineterminator="\n")
+    isolated.score(folder, strict=True)
+    context.run.upload(PREDICTIONS, context.output / PREDICTIONS)
+    shown = ", ".join(f"{name} {value:.6g}" for name, value in trained.scores.values.items())
+    context.progress(f"trained on {len(frame) - len(trained.holdout)} rows, held out {len(trained.holdout)}: {shown}")
+    return TrainResult(
+        run_id=context.run.id,
+        experiment=config.experiment,
+        data=data.reference,
+        data_digest=data.digest,
+        metrics=dict(trained.scores.values),
+        parameters=dict(trained.parameters),
+        model_digest=tree_digest(folder),
+        metric_definition=trained.scores.definition,
+        split=trained.split,
+        holdout_digest=tree_digest(context.output / HOLDOUT),
+        lock_digest=lock,
+        python=artifact.python_minor(),
+        platform=artifact.platform_name(),
+        code_digest=provenance.code_digest(),
+        search=found,
+    )
