@@ -1,0 +1,1 @@
+"""Services on this machine: processes or containers behind a small development gateway."""
