@@ -1,0 +1,109 @@
+"""Which program hosts an entry script, and how it is called."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fakes.hosting.errors import HostMissing
+
+SCORE = "score"
+INFERENCE_SERVER = "azmlinfsrv"
+
+
+@dataclass(frozen=True)
+class HostRequest:
+    """What to run.
+
+    Attributes
+    ----------
+    root : Path
+        Folder that becomes ``AML_APP_ROOT``; the entry script lies below it.
+    entry_script : str
+        Path of the entry script, relative to `root`.
+    model_dir : Path
+        Becomes ``AZUREML_MODEL_DIR``.
+    environment : dict
+        Variables for the process, besides those that Azure sets.
+    program : str
+        ``score`` (this kit's own host) or ``azmlinfsrv`` (azureml-inference-server-http).
+    python : str
+        Interpreter that runs the program.
+    workers : int
+        Processes that answer requests.
+    """
+
+    root: Path
+    entry_script: str
+    model_dir: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    program: str = SCORE
+    python: str = sys.executable
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to start it; `port` is ``None`` when the program itself announces its port on standard output."""
+
+    argv: list[str]
+    port: int | None
+
+
+def command(request: HostRequest) -> Command:
+    """Return the command line for `request`.
+
+    Raises
+    ------
+    HostMissing
+        The program is not installed, or not known.
+    """
+    entry = request.root / request.entry_script
+    if request.program == SCORE:
+        argv = [request.python, str(score_program())]
+        argv += ["--entry-script", str(entry), "--model-dir", str(request.model_dir), "--root", str(request.root)]
+        argv += ["--host", "127.0.0.1", "--port", "0"]
+        if request.workers > 1:
+            argv += ["--workers", str(request.workers)]
+        return Command(argv, None)
+    if request.program == INFERENCE_SERVER:
+        beside = Path(request.python).with_name(INFERENCE_SERVER)
+        found = str(beside) if beside.exists() else shutil.which(INFERENCE_SERVER)
+        if found is None:
+            raise HostMissing(
+                "azureml-inference-server-http is not installed",
+                hint=f"{request.python} -m pip install azureml-inference-server-http, or use the host 'score'",
+            )
+        port = free_port()
+        argv = [found, "--entry_script", str(entry), "--model_dir", str(request.model_dir), "--port", str(port)]
+        return Command([*argv, "--worker_count", str(request.workers)], port)
+    raise HostMissing(f"no host program is called {request.program!r}", hint="use 'score' or 'azmlinfsrv'")
+
+
+def score_program() -> Path:
+    """Return the folder of the ``score`` program.
+
+    ``FAKES_SCORE_PROGRAM`` wins; then the copy that a wheel of ``fakes`` carries, then the one beside this package.
+    """
+    package = Path(__file__).resolve().parents[1]
+    named = os.environ.get("FAKES_SCORE_PROGRAM")
+    places = [Path(named)] if named else [package / "_score", package.parent / "score"]
+    for place in places:
+        if (place / "__main__.py").is_file():
+            return place
+    raise HostMissing(
+        f"the program that hosts entry scripts is not in {' or '.join(str(place) for place in places)}",
+        hint="set FAKES_SCORE_PROGRAM to its folder, or install azureml-inference-server-http and use 'azmlinfsrv'",
+    )
+
+
+def free_port() -> int:
+    """Return a loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""Compute targets: training clusters (AmlCompute) and Kubernetes clusters for services (AKS)."""

@@ -1,0 +1,141 @@
+"""Compute targets, through the SDK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.azure
+
+
+def _cluster(workspace: Any, name: str = "cpu-cluster", **options: Any) -> Any:
+    from azureml.core.compute import AmlCompute, ComputeTarget
+
+    settings = {"vm_size": "STANDARD_DS2_V2", "max_nodes": 4} | options
+    return ComputeTarget.create(workspace, name, AmlCompute.provisioning_configuration(**settings))
+
+
+def test_a_cluster_is_created_listed_resized_and_deleted(workspace: Any) -> None:
+    from azureml.core.compute import AmlCompute, ComputeTarget
+    from azureml.core.compute_target import ComputeTargetException
+
+    with pytest.raises(ComputeTargetException, match="ComputeTargetNotFound"):
+        ComputeTarget(workspace, "cpu-cluster")
+    cluster = _cluster(workspace, tags={"team": "a"})
+    cluster.wait_for_completion(show_output=False)
+    assert (cluster.provisioning_state, cluster.vm_size) == ("Succeeded", "STANDARD_DS2_V2")
+    assert cluster.get_status().current_node_count == 0
+    assert cluster.tags == {"team": "a"}
+    assert list(workspace.compute_targets) == ["cpu-cluster"]
+    assert type(workspace.compute_targets["cpu-cluster"]) is AmlCompute
+
+    cluster.update(min_nodes=2, idle_seconds_before_scaledown=60)
+    cluster.wait_for_completion(show_output=False)
+    cluster.refresh_state()
+    assert cluster.scale_settings.minimum_node_count == 2
+    assert cluster.get_status().current_node_count == 2
+    assert [node["nodeState"] for node in cluster.list_nodes()] == ["idle", "idle"]
+
+    cluster.delete()
+    cluster.wait_for_completion(show_output=False, is_delete_operation=True)
+    assert workspace.compute_targets == {}
+
+
+def test_a_kubernetes_cluster_is_provisioned_attached_and_detached(workspace: Any) -> None:
+    from azureml.core.compute import AksCompute, ComputeTarget
+
+    made = ComputeTarget.create(workspace, "aks-made", AksCompute.provisioning_configuration())
+    made.wait_for_completion(show_output=False)
+    assert (made.agent_vm_size, made.agent_count, made.is_attached) == ("Standard_D3_v2", 3, False)
+    assert made.cluster_fqdn.endswith(".azmk8s.io")
+    assert "userKubeConfig" in made.get_credentials()
+
+    configuration = AksCompute.attach_configuration(
+        resource_group="elsewhere", cluster_name="shared", cluster_purpose=AksCompute.ClusterPurpose.DEV_TEST
+    )
+    attached = ComputeTarget.attach(workspace, "aks-attached", configuration)
+    attached.wait_for_completion(show_output=False)
+    assert attached.is_attached and attached.cluster_resource_id.endswith("/managedClusters/shared")
+    attached.detach()
+    made.delete()
+    assert workspace.compute_targets == {}
+
+
+def test_a_production_cluster_needs_twelve_cores(workspace: Any) -> None:
+    from azureml.core.compute import AksCompute, ComputeTarget
+    from azureml.core.compute_target import ComputeTargetException
+
+    small = AksCompute.provisioning_configuration(agent_count=1)
+    with pytest.raises(ComputeTargetException, match="at least 12 virtual CPUs"):
+        ComputeTarget.create(workspace, "aks", small)
+    small = AksCompute.provisioning_configuration(agent_count=1, cluster_purpose="DevTest")
+    ComputeTarget.create(workspace, "aks", small).wait_for_completion(show_output=False)
+
+
+def test_the_quota_is_kept(azure: Any, workspace: Any) -> None:
+    from azureml.core.compute_target import ComputeTargetException
+
+    from fakes.services.compute.models import Computes
+
+    azure.state.backend(Computes).quota = 4
+    _cluster(workspace, "first", min_nodes=2).wait_for_completion(show_output=False)
+    with pytest.raises(ComputeTargetException, match="total vCPU quota of 4 and cannot accomodate"):
+        _cluster(workspace, "second")
+    assert list(workspace.compute_targets) == ["first"]
+
+
+def test_a_failing_creation_says_why(azure: Any, workspace: Any) -> None:
+    from azureml.core.compute_target import ComputeTargetException
+
+    azure.state.transitions.set("compute", failure={"code": "ClusterCoreQuotaReached", "message": "no cores left"})
+    cluster = _cluster(workspace)
+    with pytest.raises(ComputeTargetException, match="no cores left"):
+        cluster.wait_for_completion(show_output=False)
+    assert cluster.provisioning_state == "Failed"
+    assert "ClusterCoreQuotaReached" in str(cluster.provisioning_errors)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"vm_size": "STANDARD_NONE"}, "STANDARD_NONE"), ({"vm_priority": "cheap"}, "vmPriority")],
+)
+def test_what_azure_does_not_have_is_refused(workspace: Any, options: dict[str, Any], message: str) -> None:
+    from azureml.core.compute_target import ComputeTargetException
+
+    with pytest.raises(ComputeTargetException, match=message):
+        _cluster(workspace, **options)
+
+
+def test_an_unchanged_update_starts_no_operation(workspace: Any) -> None:
+    cluster = _cluster(workspace)
+    cluster.wait_for_completion(show_output=False)
+    cluster.update(max_nodes=4)
+    assert cluster.get_status().provisioning_state == "Succeeded"
+
+
+def test_sizes_and_usage_of_a_region(workspace: Any) -> None:
+    from azureml.core.compute import AmlCompute
+
+    _cluster(workspace, min_nodes=1).wait_for_completion(show_output=False)
+    sizes = {size["name"]: size["vCPUs"] for size in AmlCompute.supported_vmsizes(workspace)}
+    assert sizes["Standard_DS2_v2"] == 2
+    assert AmlCompute.list_usages(workspace)[0]["currentValue"] == 2
+
+
+def test_deleting_what_is_not_there_is_404(azure: Any, auth: dict[str, str]) -> None:
+    import requests
+
+    url = f"https://management.azure.com{azure.state.workspace().arm_id}/computes/none?api-version=2020-02-02"
+    for method in ("DELETE", "GET"):
+        answer = requests.request(method, url, headers=auth)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "ComputeNotFound")
+
+
+def test_another_type_under_the_same_name_is_a_conflict(workspace: Any) -> None:
+    from azureml.core.compute import AksCompute, ComputeTarget
+    from azureml.core.compute_target import ComputeTargetException
+
+    _cluster(workspace).wait_for_completion(show_output=False)
+    with pytest.raises(ComputeTargetException, match="of type AmlCompute"):
+        ComputeTarget.create(workspace, "cpu-cluster", AksCompute.provisioning_configuration())
