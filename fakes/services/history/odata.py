@@ -91,6 +91,8 @@ def _one(text: str, at: int) -> tuple[Predicate, int]:
     if not match:
         raise FilterError(f"no comparison at character {at}: {text[at : at + 40]!r}")
     raw = match.group("quoted")
+    if raw is None and re.search(r"(^|\s)(and|or)$", match.group("bare").strip(), re.IGNORECASE):
+        raise FilterError(f"nothing follows {match.group('bare').split()[-1]!r} at character {match.end()}")
     value = raw if raw is not None else match.group("bare").strip()
     is_null = raw is None and value.lower() == "null"
     return _comparison(match.group("path").strip(), match.group("op").lower(), None if is_null else value), match.end()

@@ -7,7 +7,10 @@ https://learn.microsoft.com/azure/machine-learning/how-to-log-view-metrics .
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+from fakes.services.history.odata import instant
 
 Document = dict[str, Any]
 
@@ -95,7 +98,12 @@ class Metrics:
         values = [
             value
             for value in held["value"]
-            if (start is None or str(value.get("createdUtc") or "") >= start)
-            and (end is None or str(value.get("createdUtc") or "") <= end)
+            if (start is None or _time(value) >= instant(start)) and (end is None or _time(value) <= instant(end))
         ]
+        # Batches of one client arrive in any order; its times say which value came first.
+        values.sort(key=_time)
         return {**held, "value": values, "continuationToken": None}
+
+
+def _time(value: Mapping[str, Any]) -> datetime:
+    return instant(str(value.get("createdUtc") or "1970-01-01T00:00:00Z"))
