@@ -9,9 +9,7 @@ from pathlib import Path
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
-        if hasattr(hashlib, "file_digest"):  # Python 3.11
-            return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
+        digest = hashlib.sha256()  # hashlib.file_digest needs Python 3.11
         while block := file.read(1 << 20):
             digest.update(block)
         return digest.hexdigest()

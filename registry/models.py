@@ -151,7 +151,7 @@ class ModelRegistry(ABC):
         *,
         who: str,
         why: str,
-        expect: int | None | EllipsisType = ...,
+        expect: int | EllipsisType | None = ...,
     ) -> AliasMove:
         """Append a move to the promotion log of `alias`.
 
