@@ -33,7 +33,8 @@ LINEAGE = Lineage(
 
 BAD_NAMES = [
     "", ".", "..", "a/b", "a\\b", "C:x", "a\0b", "x" * 256, "a.", "a ", " a", "CON", "nul.txt", "a\nb", "\u00e9",
-    "e\u0301", "\U0001f600", "%2e%2e", "%252e%252e%252f", "a#b", "a?b", "a:b", "a@b", "-a", "_a", ".hidden", "../a", "/a", "~",
+    "e\u0301", "\U0001f600", "%2e%2e", "%252e%252e%252f", "a#b", "a?b", "a:b", "a@b", "-a", "_a", ".hidden",
+    "../a", "/a", "~",
 ]  # fmt: skip
 BAD_VERSIONS = [0, -1, 10**20, True, 1.0, "1", "01", "1e3", "latest", None]
 
