@@ -218,9 +218,10 @@ class LocalServicesContract(ServicesContract):
         """SIGKILL gives no chance to clear away: the next command does."""
         before = services.deploy(project.request(3.0))
         request = project.request(4.0, init="hang")
+        words = [type(services).__module__, type(services).__name__, str(services.root)]
+        words += [str(request.package.source), str(request.package.artifact), *self.child_arguments(services)]
         child = subprocess.Popen(
-            [sys.executable, "-c", _DEPLOY, type(services).__module__, type(services).__name__, str(services.root)]
-            + [str(request.package.source), str(request.package.artifact), *self.child_arguments(services)],
+            [sys.executable, "-c", _DEPLOY, *words],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdout=subprocess.PIPE,
             text=True,
