@@ -106,6 +106,7 @@ class PipelineRunner(ABC):
         parameters: Mapping[str, Any] | None = None,
         until: str | None = None,
         resume: str | None = None,
+        start: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> str:
         """Start a run and return its id at once.
@@ -121,6 +122,8 @@ class PipelineRunner(ABC):
             The last step to run.
         resume : str, optional
             A run whose completed steps are not run again; the configuration defaults to that run's.
+        start : str, optional
+            With `resume`: the first step to run again, completed or not; those before must have completed.
         tags : mapping, optional
             Of the run.
 
@@ -145,6 +148,7 @@ class PipelineRunner(ABC):
         parameters: Mapping[str, Any] | None = None,
         until: str | None = None,
         resume: str | None = None,
+        start: str | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Progress | None = None,
         timeout: float | None = None,

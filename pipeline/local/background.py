@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -26,7 +27,13 @@ def start(runner: LocalRunner, record: RunRecord) -> None:
     command = [sys.executable, "-m", "mlops", "pipeline", "drive", record.run_id, "--project", str(runner.project)]
     with (folder / "driver.txt").open("ab") as log:
         child = subprocess.Popen(
-            command, cwd=runner.project, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=runner.project,
+            env={**os.environ, **runner.env},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     # The driver writes its own id as soon as it runs; until then this says who to look for.
     current = runner.state.read(record.run_id)

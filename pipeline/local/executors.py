@@ -109,13 +109,23 @@ class Subprocess(Executor):
         The project, whose settings and state the step uses.
     root : Path, optional
         The folder whose code runs (a published pipeline's copy); default: `project`.
+    env : mapping, optional
+        Variables that the step gets besides this process's.
     command : tuple of str, optional
         What runs a step; gets the order file appended.
     """
 
-    def __init__(self, project: Path, *, root: Path | None = None, command: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        project: Path,
+        *,
+        root: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        command: tuple[str, ...] | None = None,
+    ) -> None:
         self.project = project
         self.root = root or project
+        self.env = dict(env or {})
         self.command = command or (sys.executable, "-m", "mlops", "step", "--project", str(project), "--order")
 
     def run(self, task: Task, seams: Seams) -> None:
@@ -129,10 +139,11 @@ class Subprocess(Executor):
             task.run.id,
             task.parent.id,
         ).write(order)
+        path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
         child = subprocess.Popen(
             [*self.command, str(order)],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(self.root), os.environ.get("PYTHONPATH", "")])},
+            env={**os.environ, **self.env, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

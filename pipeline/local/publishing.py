@@ -42,9 +42,10 @@ class Publication(Document):
 class Publications:
     """The folder of published pipelines."""
 
-    def __init__(self, root: Path, project: Path) -> None:
+    def __init__(self, root: Path, project: Path, env: Mapping[str, str]) -> None:
         self.root = root
         self.project = project
+        self.env = dict(env)
 
     def publish(self, pipeline: Pipeline, config: PipelineConfig, build_id: str) -> PublishedPipeline:
         """Copy first, then rename into place: a published pipeline is whole or not there."""
@@ -91,7 +92,7 @@ class Publications:
 
     def executor(self, root: Path) -> Subprocess:
         """Runs steps from a published pipeline's code, with this project's settings and state."""
-        return Subprocess(self.project, root=root)
+        return Subprocess(self.project, root=root, env=self.env)
 
     def _public(self, record: Publication) -> PublishedPipeline:
         config = PipelineConfig.from_json(record.config)

@@ -39,6 +39,8 @@ class LocalRunner(PipelineRunner):
         Where a step runs; default: in this process.
     allow_reuse : bool
         Leave out steps that allow it and whose inputs have not changed.
+    env : mapping, optional
+        Variables for processes that it starts: they must find the same state.
     pipelines : iterable of Pipeline
         Those that a run in the background, or a resumed one, may name.
     """
@@ -51,16 +53,18 @@ class LocalRunner(PipelineRunner):
         project: Path,
         executor: Executor | None = None,
         allow_reuse: bool = True,
+        env: Mapping[str, str] | None = None,
         pipelines: tuple[Pipeline, ...] = (TRAINING,),
     ) -> None:
         self.seams = seams
         self.project = project
         self.executor = executor or InProcess()
         self.allow_reuse = allow_reuse
+        self.env = dict(env or {})
         self.pipelines = {item.name: item for item in pipelines}
         self.state = StateFolder(work / "runs")
         self.reuse = ReuseIndex(work / "reuse")
-        self.publications = Publications(work / "published", project)
+        self.publications = Publications(work / "published", project, self.env)
 
     # ---- the seam ------------------------------------------------------------------------------------------------
 
@@ -72,10 +76,11 @@ class LocalRunner(PipelineRunner):
         parameters: Mapping[str, Any] | None = None,
         until: str | None = None,
         resume: str | None = None,
+        start: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> str:
         """Start a process that drives the run, and return."""
-        record = self._prepare(pipeline, config, parameters, until, resume, tags)
+        record = self._prepare(pipeline, config, parameters, until, resume, start, tags)
         background.start(self, record)
         return record.run_id
 
@@ -87,12 +92,13 @@ class LocalRunner(PipelineRunner):
         parameters: Mapping[str, Any] | None = None,
         until: str | None = None,
         resume: str | None = None,
+        start: str | None = None,
         tags: Mapping[str, str] | None = None,
         progress: Progress | None = None,
         timeout: float | None = None,
     ) -> PipelineStatus:
         """Drive the run from this process."""
-        record = self._prepare(pipeline, config, parameters, until, resume, tags)
+        record = self._prepare(pipeline, config, parameters, until, resume, start, tags)
         return self.drive(record.run_id, progress=progress)
 
     def wait(self, run_id: str, *, timeout: float | None = None, progress: Progress | None = None) -> PipelineStatus:
@@ -159,6 +165,7 @@ class LocalRunner(PipelineRunner):
         parameters: Mapping[str, Any] | None,
         until: str | None,
         resume: str | None,
+        start: str | None,
         tags: Mapping[str, str] | None,
     ) -> RunRecord:
         earlier = self.state.read(resume) if resume else None
@@ -168,8 +175,11 @@ class LocalRunner(PipelineRunner):
             config, pipeline = config or pipeline.config, self._pipeline(pipeline.name, TRAINING)
         if config is None and earlier is not None:
             config = PipelineConfig.from_json(earlier.config)
+        self.pipelines[pipeline.name] = pipeline
         config = with_parameters(pipeline, config or PipelineConfig(), parameters or {})
         steps = pipeline.upto(until)
+        if start is not None:
+            self._check_start(pipeline, start, resume)
         marks = {"pipeline": pipeline.name, **config.tags, **(tags or {})}
         marks |= {name: value for name, value in (("build_id", config.build_id), ("resumes", resume)) if value}
         if published:
@@ -192,6 +202,13 @@ class LocalRunner(PipelineRunner):
         if found is None:
             raise PipelineNotFound(f"there is no pipeline {name!r}", hint=f"known: {', '.join(self.pipelines)}")
         return found.named(name)
+
+    def _check_start(self, pipeline: Pipeline, start: str, resume: str | None) -> None:
+        pipeline.step(start)
+        if resume is None:
+            raise PipelineError(f"to start at {start}, say which run completed the steps before it")
+        for step in pipeline.steps[: pipeline.steps.index(pipeline.step(start))]:
+            self._output(resume, step.name)
 
     def _output(self, run_id: str, step: str) -> Path:
         for record in self.state.read(run_id).records():
@@ -297,6 +314,9 @@ class _Drive:
     def _resumed(self, step: Step) -> bool:
         """Take over what the run that is resumed has completed, up to its first gap."""
         if not self.record.resume or any(name not in self.outputs for name in step.inputs):
+            return False
+        start = self.record.start
+        if start is not None and step not in self.pipeline.upto(start)[:-1]:
             return False
         before = self.runner.state.read(self.record.resume)
         for item in before.records():

@@ -62,6 +62,7 @@ class RunRecord(Document):
     """The process that drives it."""
     until: str | None = None
     resume: str | None = None
+    start: str | None = None
     published: str | None = None
     root: str | None = None
     """The folder whose code runs; ``None``: the project."""

@@ -1,0 +1,228 @@
+"""``mlops pipeline``: run, publish, follow and cancel the training pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlops.app import App
+from mlops.cli import common_options
+
+
+@click.group(name="pipeline", short_help="Publish and run the training pipeline.")
+def cli() -> None:
+    """Publish and run the training pipeline."""
+
+
+@cli.command()
+@click.option("--published", is_flag=True, help="Run what was published, with the code and settings of then.")
+@click.option("--build-id", metavar="ID", help="Which build published it (default: the newest); else this run's build.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="A tag of the run.")
+@click.option("--resume", metavar="ID", help="A run whose completed steps are not run again.")
+@click.option("--no-wait", is_flag=True, help="Print the run's id and return.")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long to wait (the run goes on).")
+@common_options
+def run(
+    app: App,
+    published: bool,
+    build_id: str | None,
+    parameters: tuple[str, ...],
+    tags: tuple[str, ...],
+    resume: str | None,
+    no_wait: bool,
+    timeout: float | None,
+) -> int:
+    """Run the training pipeline: check data, train, evaluate, register.
+
+    Exits 0 whether the candidate was registered or production was kept: `decision` says which.
+    """
+    from mlops.configure import assignments, pipeline_config, training
+
+    runner = app.backend.pipelines
+    what: Any = training(app)
+    config = None
+    if published:
+        what = runner.find(app.settings["pipeline.name"], build_id)
+    elif resume is None:
+        config = pipeline_config(app, build_id=build_id)
+    options: dict[str, Any] = {
+        "parameters": assignments(parameters, "-p"),
+        "tags": {name: str(value) for name, value in assignments(tags, "--tag").items()},
+        "resume": resume,
+    }
+    if no_wait:
+        run_id = runner.submit(what, config, **options)
+        app.output.emit({"run_id": run_id}, run_id)
+        return 0
+    status = runner.run(what, config, progress=app.output.say, timeout=timeout, **options)
+    _emit(app, status)
+    return 0
+
+
+@cli.command()
+@click.option("--build-id", metavar="ID", help="The build that publishes (default: the setting build.id).")
+@common_options
+def publish(app: App, build_id: str | None) -> int:
+    """Freeze the pipeline with its code and settings under a build id."""
+    from mlops.app import UsageMistake
+    from mlops.configure import pipeline_config, training
+
+    build = build_id or app.settings["build.id"]
+    if not build:
+        raise UsageMistake("which build publishes?", hint="--build-id ID, or MLOPS_BUILD_ID")
+    item = app.backend.pipelines.publish(training(app), pipeline_config(app, build_id=build), build_id=build)
+    app.output.emit(_published(item), f"{item.id}\n{item.endpoint}")
+    return 0
+
+
+@cli.command(name="list")
+@common_options
+def list_(app: App) -> int:
+    """List published pipelines, newest first."""
+    rows = [_published(item) for item in app.backend.pipelines.published()]
+    app.output.table(rows, ("id", "name", "build_id", "created"))
+    return 0
+
+
+@cli.command()
+@click.argument("run_id")
+@common_options
+def status(app: App, run_id: str) -> int:
+    """Show a run and its steps."""
+    _emit(app, app.backend.pipelines.status(run_id))
+    return 0
+
+
+@cli.command()
+@click.argument("run_id")
+@click.option("--step", metavar="NAME", help="Only this step's.")
+@common_options
+def logs(app: App, run_id: str, step: str | None) -> int:
+    """Print what the steps of a run wrote."""
+    text = app.backend.pipelines.logs(run_id, step)
+    app.output.emit({"run_id": run_id, "logs": text}, text.rstrip("\n"))
+    return 0
+
+
+@cli.command()
+@click.argument("run_id")
+@click.option("--timeout", type=float, metavar="SECONDS", help="How long to wait.")
+@common_options
+def wait(app: App, run_id: str, timeout: float | None) -> int:
+    """Wait until a run ends; exits 0 when it completed, 5 when it failed, 130 when it was cancelled."""
+    from mlops.exit_codes import ExitCode
+    from registry.runs import RunState
+
+    found = app.backend.pipelines.wait(run_id, timeout=timeout, progress=app.output.say)
+    _emit(app, found)
+    ends = {RunState.FAILED: ExitCode.INVALID, RunState.CANCELED: ExitCode.INTERRUPTED}
+    return ends.get(found.state, ExitCode.OK)
+
+
+@cli.command()
+@click.argument("run_id")
+@common_options
+def cancel(app: App, run_id: str) -> int:
+    """Cancel a run."""
+    _emit(app, app.backend.pipelines.cancel(run_id))
+    return 0
+
+
+@cli.command()
+@click.option("--build-id", metavar="ID", help="The build (default: the setting build.id).")
+@click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Write the document there.")
+@common_options
+def model(app: App, build_id: str | None, file: Path | None) -> int:
+    """Say which model version a build registered, if any; what a release job asks.
+
+    Exits 0 either way: `model` in the document is null when production was kept, and `reason` says why.
+    """
+    import json
+
+    from mlops.app import UsageMistake
+
+    build = build_id or app.settings["build.id"]
+    if not build:
+        raise UsageMistake("which build?", hint="--build-id ID, or MLOPS_BUILD_ID")
+    document = _model_of(app, build)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    app.output.emit(document, document["model"] or f"none: {document['reason']}")
+    return 0
+
+
+@cli.command(hidden=True)
+@click.argument("run_id")
+@common_options
+def drive(app: App, run_id: str) -> int:
+    """Drive a submitted run to its end (started by the local runner)."""
+    from mlops.exit_codes import exit_code_of
+    from pipeline.local.runner import LocalRunner
+
+    runner = app.backend.pipelines
+    if not isinstance(runner, LocalRunner):
+        raise TypeError("only local runs are driven from here")
+    try:
+        runner.drive(run_id, progress=app.output.say)
+    except Exception as error:
+        app.output.say(f"{type(error).__name__}: {error}")
+        return exit_code_of(error)
+    return 0
+
+
+def _model_of(app: App, build: str) -> dict[str, Any]:
+    name = app.settings["model.name"]
+    for version in app.backend.registry.versions(name, tags={"build_id": build}, limit=1):
+        return {
+            "model": version.reference,
+            "name": name,
+            "version": str(version.version),
+            "digest": version.digest,
+            "build_id": build,
+            "run_id": version.lineage.run_id,
+            "reason": "registered",
+        }
+    reason = "no run of this build has ended"
+    for item in app.backend.runs.search(app.settings["model.experiment"], tags={"build_id": build}, limit=1):
+        reason = item.tags.get("reason") or f"run {item.id} is {item.state.value}" + (
+            f": {item.error}" if item.error else ""
+        )
+    empty = {"model": None, "name": name, "version": None, "digest": None, "build_id": build, "run_id": None}
+    return {**empty, "reason": reason}
+
+
+def _published(item: Any) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "name": item.name,
+        "build_id": item.build_id,
+        "created": item.created.isoformat().replace("+00:00", "Z"),
+        "endpoint": item.endpoint,
+    }
+
+
+def _emit(app: App, found: Any) -> None:
+    from pipeline.errors import PipelineNotFound
+
+    document = found.to_json()
+    document |= {"decision": None, "reason": None, "model": None}
+    for step, fields in (("evaluate", ("decision", "reason")), ("register", ("model",))):
+        try:
+            result = app.backend.pipelines.document(found.run_id, step)
+        except PipelineNotFound:
+            continue
+        document |= {name: result[name] for name in fields}
+    lines = [f"run {found.run_id}: {found.state.value}" + (f": {found.error}" if found.error else "")]
+    for step in found.steps:
+        took = f"{(step.ended - step.started).total_seconds():.1f} s" if step.started and step.ended else ""
+        note = f"reused: {step.reused}" if step.reused else step.error or ""
+        lines.append(f"  {step.name:<12}{step.state.value:<12}{took:<9}{note}".rstrip())
+    if document["decision"]:
+        lines.append(f"{document['decision']}: {document['reason']}")
+    if document["model"]:
+        lines.append(f"model {document['model']}")
+    app.output.emit(document, "\n".join(lines))
