@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 from mlops.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.runner import PipelineRunner
-
     from deploy.images import ImageBuilder
     from deploy.services import Services
+    from pipeline.runner import PipelineRunner
     from registry.data import DataSets
     from registry.models import ModelRegistry
     from registry.runs import RunHistory
@@ -90,6 +89,24 @@ class LocalBackend(Backend):
         from registry.files.data import FileDataSets
 
         return FileDataSets(self.state / "data")
+
+    @cached_property
+    def pipelines(self) -> PipelineRunner:
+        from pipeline.graph import TRAINING
+        from pipeline.local.executors import Seams, Subprocess
+        from pipeline.local.runner import LocalRunner
+
+        # Steps and background runs are processes of their own: they must find the same backend and state.
+        env = {"MLOPS_BACKEND": self.name, "MLOPS_STATE": str(self.state.resolve())}
+        return LocalRunner(
+            Seams(self.registry, self.runs, self.data),
+            self.state / "pipelines",
+            project=self.project,
+            executor=Subprocess(self.project, env=env),
+            allow_reuse=bool(self.settings["pipeline.allow_reuse"]),
+            env=env,
+            pipelines=(TRAINING.named(str(self.settings["pipeline.name"])),),
+        )
 
     def checks(self) -> list[Check]:
         from mlops.checks import docker_check
