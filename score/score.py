@@ -1,0 +1,330 @@
+"""Entry script: answers ``{"data": [[...], ...]}`` with ``{"result": [...]}``.
+
+One file without imports of this kit: it runs in the kit's own host and, unchanged, in Azure Machine Learning's
+inference server. What it does beyond ``model.predict``: a request that the model cannot take gets a 4xx that says which
+row and column; large batches may come as NumPy ``.npy`` (``Content-Type: application/x-npy``); every answer says by
+``x-model-digest`` which artifact gave it; no answer ever holds NaN or Infinity, which JSON does not have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+try:
+    from azureml.contrib.services.aml_request import rawhttp
+    from azureml.contrib.services.aml_response import AMLResponse
+except ImportError:
+    from azureml_inference_server_http.api.aml_request import rawhttp
+    from azureml_inference_server_http.api.aml_response import AMLResponse
+
+try:
+    import orjson
+except ImportError:
+    orjson = None  # type: ignore[assignment]
+
+NPY = "application/x-npy"
+MAX_DIMENSIONS = 2
+BINARY_TYPES = ("application/octet-stream", "application/vnd.", "multipart/", "image/", "audio/", "video/")
+
+
+class Refused(Exception):
+    """A request that the model cannot take.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status code, 4xx.
+    message : str
+        What is wrong, and where.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+# ---- the model ------------------------------------------------------------------------------------------------------
+def artifact_folder(model_dir: Path) -> Path:
+    """The folder of the artifact: Azure puts it, or a folder a version around it, below AZUREML_MODEL_DIR."""
+    for pattern in ("manifest.json", "*/manifest.json", "*/*/manifest.json", "model.joblib", "*/model.joblib"):
+        found = sorted(model_dir.glob(pattern))
+        if len(found) == 1:
+            return found[0].parent
+        if found:
+            raise RuntimeError(f"{model_dir} holds several artifacts: {', '.join(map(str, found))}")
+    raise FileNotFoundError(f"no manifest.json or model.joblib in or below {model_dir}")
+
+
+def tree_digest(folder: Path) -> str:
+    """``sha256:`` and the SHA-256 of the artifact's file list in the format of ``sha256sum``, sorted by path."""
+    files = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            digest = hashlib.sha256()
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+            files[path.relative_to(folder).as_posix()] = digest.hexdigest()
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+
+
+class Arithmetic:
+    """A model's prediction as NumPy operations, without scikit-learn's cost per call (and without loading it).
+
+    Parameters
+    ----------
+    program : dict
+        ``{"version": 1, "features": n, "steps": [...]}`` as ``python -m score.fastpath`` writes it after comparing it
+        with the model's own ``predict``.
+    """
+
+    def __init__(self, program: dict[str, Any]) -> None:
+        if program.get("version") != 1:
+            raise ValueError(f"fast_path version {program.get('version')!r} is not known")
+        self.features = int(program["features"])
+        self.steps: list[tuple[str, tuple[Any, ...]]] = []
+        for step in program["steps"]:
+            kind = step["op"]
+            if kind in ("standardize", "scale_shift"):
+                values: tuple[Any, ...] = tuple(np.array(step[name], dtype=np.float64) for name in ("a", "b"))
+            elif kind == "clip":
+                values = (float(step["a"]), float(step["b"]))
+            elif kind == "linear":
+                values = (np.array(step["coef"], dtype=np.float64).T.copy(), np.array(step["intercept"]))
+            elif kind == "labels":
+                values = (np.array(step["classes"]),)
+            else:
+                raise ValueError(f"fast_path step {kind!r} is not known")
+            self.steps.append((kind, values))
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Predict. `rows`: float64, (n, features); gives (n,) or (n, outputs)."""
+        x = rows
+        for kind, values in self.steps:
+            if kind == "linear":
+                x = x @ values[0] + values[1]
+            elif kind == "standardize":
+                x = (x - values[0]) / values[1]
+            elif kind == "scale_shift":
+                x = x * values[0] + values[1]
+            elif kind == "clip":
+                x = np.clip(x, *values)
+            elif x.ndim == 1 or x.shape[1] == 1:
+                x = values[0][(x.reshape(-1) > 0).astype(np.intp)]
+            else:
+                x = values[0][x.argmax(axis=1)]
+        return x
+
+
+class Estimator:
+    """A scikit-learn estimator, loaded with joblib."""
+
+    def __init__(self, path: Path, features: int | None) -> None:
+        import joblib
+
+        self.model = joblib.load(path)
+        found = getattr(self.model, "n_features_in_", None)
+        self.features = features if features is not None else found
+        self.columns = getattr(self.model, "feature_names_in_", None)
+        self.frame: Any = None
+        if self.columns is not None:
+            try:
+                import pandas
+
+                self.frame = pandas.DataFrame
+            except ImportError:
+                warnings.filterwarnings("ignore", message="X does not have valid feature names")
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Predict. `rows`: float64, (n, features); gives (n,) or (n, outputs)."""
+        if self.frame is not None:
+            return np.asarray(self.model.predict(self.frame(rows, columns=self.columns)))
+        return np.asarray(self.model.predict(rows))
+
+
+predict: Any = None
+headers: dict[str, str] = {}
+
+
+def init() -> None:
+    """Load the model from AZUREML_MODEL_DIR."""
+    global predict, headers
+    folder = artifact_folder(Path(os.environ["AZUREML_MODEL_DIR"]))
+    headers = {"x-model-digest": tree_digest(folder)}
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8")) if (folder / "manifest.json").exists() else {}
+    program = manifest.get("fast_path")
+    if program and os.environ.get("MLOPS_SCORE_FAST_PATH", "1") != "0":
+        predict = Arithmetic(program)
+    else:
+        features = manifest.get("features")
+        predict = Estimator(folder / "model.joblib", len(features) if features else None)
+
+
+# ---- requests -------------------------------------------------------------------------------------------------------
+def decode(body: bytes | str) -> Any:
+    """The JSON of a body; NaN and Infinity are no JSON. Raises :class:`Refused`."""
+    if not body:
+        raise Refused(400, 'The body is empty. Send {"data": [[...], ...]}.')
+    try:
+        if orjson is not None:
+            return orjson.loads(body)
+        return json.loads(body, parse_constant=_not_json)
+    except RecursionError:
+        raise Refused(400, "The body is not JSON that can be read: it is nested too deeply") from None
+    except ValueError as error:
+        raise Refused(400, f"The body is not JSON: {error}") from None
+
+
+def _not_json(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def to_rows(data: Any, features: int | None) -> np.ndarray:
+    """A float64 array (n, features) from a list of rows. Raises :class:`Refused`, naming row and column."""
+    if not isinstance(data, list):
+        raise Refused(400, "'data' must be a list of rows")
+    if not data:
+        raise Refused(400, "'data' holds no rows")
+    try:
+        rows = np.array(data, dtype=np.float64)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise Refused(400, find_fault(data, features)) from None
+    return check_rows(rows, features, data)
+
+
+def check_rows(rows: np.ndarray, features: int | None, data: Any = None) -> np.ndarray:
+    """Check shape and values. Raises :class:`Refused`."""
+    if rows.ndim != MAX_DIMENSIONS:
+        if data is not None:
+            raise Refused(400, find_fault(data, features))
+        raise Refused(400, f"The array has {rows.ndim} dimensions, expected 2: rows and columns")
+    if not rows.shape[0]:
+        raise Refused(400, "The array holds no rows")
+    if features is not None and rows.shape[1] != features:
+        raise Refused(400, f"Row 0 has {rows.shape[1]} values, expected {features}")
+    if not math.isfinite(rows.sum()) and not np.isfinite(rows).all():
+        row, column = np.argwhere(~np.isfinite(rows))[0]
+        what = rows[row, column]
+        if data is not None and data[row][column] is None:
+            what = "null"
+        raise Refused(400, f"Row {row}, column {column} is {what}, not a finite number")
+    return rows
+
+
+def find_fault(data: list[Any], features: int | None) -> str:
+    """Which row and column cannot be converted; called when something cannot."""
+    width = features
+    for i, row in enumerate(data):
+        if not isinstance(row, list):
+            return f"Row {i} is not a list of numbers"
+        width = len(row) if width is None else width
+        if len(row) != width:
+            return f"Row {i} has {len(row)} values, expected {width}"
+        for j, value in enumerate(row):
+            try:
+                if isinstance(value, (list, dict)):
+                    raise TypeError
+                float("nan" if value is None else value)
+            except (ValueError, TypeError):
+                text = f"{value!r:.40}" if not isinstance(value, (list, dict)) else f"a {type(value).__name__}"
+                return f"Row {i}, column {j} is {text}, not a number"
+            except OverflowError:
+                return f"Row {i}, column {j} is an integer too large for a float"
+    return "'data' cannot be converted to an array of numbers"
+
+
+def from_npy(body: bytes, features: int | None) -> np.ndarray:
+    """A float64 array from the bytes of a ``.npy`` file; pickled content is refused. Raises :class:`Refused`."""
+    try:
+        rows = np.load(io.BytesIO(body), allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError, SyntaxError, TypeError) as error:
+        raise Refused(400, f"The body is not a NumPy .npy array: {error}") from None
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "fiub":
+        raise Refused(400, f"The body must be a .npy array of numbers, not {getattr(rows, 'dtype', 'an archive')}")
+    return check_rows(np.ascontiguousarray(rows, dtype=np.float64), features)
+
+
+def read(request: Any) -> tuple[np.ndarray, bool]:
+    """The rows of a request, and whether the answer is to be ``.npy``. Raises :class:`Refused`."""
+    if request.method == "GET":
+        if "data" not in request.args:
+            raise Refused(400, "Give the rows as ?data=[[...], ...], or POST them")
+        return to_rows(decode(request.args["data"]), predict.features), False
+    environ = request.environ
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Refused(415, f"Content-Encoding {encoding!r:.40} is not supported: send the body as it is")
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    accept = environ.get("HTTP_ACCEPT", "*/*")
+    body = request.get_data()
+    if kind == NPY:
+        return from_npy(body, predict.features), NPY in accept or "*/*" in accept
+    if kind.startswith(BINARY_TYPES):
+        raise Refused(415, f"Content-Type {kind!r:.80} is not supported: send application/json or {NPY}")
+    document = decode(body)
+    if not isinstance(document, dict) or "data" not in document:
+        raise Refused(400, 'The body must be a JSON object with the key "data": {"data": [[...], ...]}')
+    return to_rows(document["data"], predict.features), NPY in accept
+
+
+# ---- answers --------------------------------------------------------------------------------------------------------
+def to_npy(result: np.ndarray) -> bytes:
+    """The bytes of a ``.npy`` file."""
+    file = io.BytesIO()
+    np.save(file, result, allow_pickle=False)
+    return file.getvalue()
+
+
+def to_json(result: np.ndarray) -> bytes:
+    """``{"result": [...]}``."""
+    if orjson is not None:
+        if result.dtype.kind in "fiub" and result.flags.c_contiguous:
+            return orjson.dumps({"result": result}, option=orjson.OPT_SERIALIZE_NUMPY)
+        return orjson.dumps({"result": result.tolist()})
+    return json.dumps({"result": result.tolist()}, allow_nan=False).encode()
+
+
+def error(status: int, message: str) -> Any:
+    """An answer that says what was wrong; the same form as Azure's server gives."""
+    return AMLResponse({"message": message}, status, headers, json_str=True, run_function_failed=status >= 500)
+
+
+@rawhttp
+def run(request: Any) -> Any:
+    """Score one request.
+
+    Parameters
+    ----------
+    request : flask.Request
+        POST with ``{"data": [[...], ...]}`` (JSON) or a two-dimensional ``.npy`` array (``application/x-npy``); GET
+        with ``?data=[[...], ...]``. Numbers in the units that the model was trained on, one row an observation.
+
+    Returns
+    -------
+    AMLResponse
+        ``{"result": [...]}``, one prediction a row, or a ``.npy`` array for binary requests; 400 or 415 with
+        ``{"message": ...}`` for what cannot be scored.
+    """
+    if request.method not in ("GET", "POST"):
+        return AMLResponse("", 200, headers)
+    try:
+        rows, binary = read(request)
+        result = predict(rows)
+        if result.dtype.kind == "f" and not math.isfinite(result.sum()) and not np.isfinite(result).all():
+            row = int(np.argwhere(~np.isfinite(result))[0][0])
+            return error(500, f"The prediction for row {row} is not a finite number")
+        if binary and result.dtype.kind in "fiubU":
+            return AMLResponse(to_npy(result), 200, {"Content-Type": NPY, **headers})
+        return AMLResponse(to_json(result), 200, {"Content-Type": "application/json", **headers})
+    except Refused as refusal:
+        return error(refusal.status, str(refusal))
