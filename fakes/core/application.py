@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import hmac
 import importlib.util
 import io
 import pkgutil
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from werkzeug import Request, Response
 
 import fakes.services
 from fakes.core import hosts
-from fakes.core.environ import RAW_PATH
+from fakes.core.environ import ADMIN, RAW_PATH
 from fakes.core.errors import AzureError, Style, bad_request, render_for
 from fakes.core.evidence import Evidence
 from fakes.core.faults import BrokenConnection
@@ -71,7 +73,7 @@ class Application:
         state = self.state
         request = Request(environ)
         request_id = state.request_ids.guid()
-        family = hosts.family_of(request.host) or ""
+        family = hosts.ADMIN if environ.get(ADMIN) else hosts.family_of(request.host) or ""
         router = self._routers.get(family)
         found = router.match(request.method, environ[RAW_PATH]) if router else None
         route, service, params = found or (_UNKNOWN_ROUTE, _UNKNOWN_SERVICE, {})
@@ -121,6 +123,8 @@ class Application:
         auth = call.route.auth or call.service.auth
         if auth is Auth.BEARER:
             call.principal = self.state.tokens.check(call.request.headers.get("Authorization"))
+        elif auth is Auth.ADMIN:
+            _check_admin(call)
         if call.strict:
             _check_query(call)
         if not call.route.locked:
@@ -189,6 +193,23 @@ class Application:
             request_body=call.body,
             response_body=body,
         )
+
+
+def _check_admin(call: Call) -> None:
+    """Let only this machine's own pages and programs in: a page of another site must not steer the fake."""
+    token = call.state.settings.admin_token
+    if token and hmac.compare_digest(call.request.headers.get("Authorization", ""), f"Bearer {token}"):
+        return
+    origin = call.request.headers.get("Origin")
+    names = [call.request.host, *([urlsplit(origin).netloc] if origin else [])]
+    if all(hosts.is_loopback(name) for name in names):
+        return
+    raise AzureError(
+        403,
+        "AdminForbidden",
+        f"The admin address answers to loopback names only (this request names {' and '.join(names)}), or to "
+        "'Authorization: Bearer TOKEN' when the server was started with --admin-token.",
+    )
 
 
 def _check_query(call: Call) -> None:

@@ -27,6 +27,7 @@ class Background:
         self._threads: set[threading.Thread] = set()
         self._children: set[subprocess.Popen[Any]] = set()
         self.stopping = threading.Event()
+        self._owner = os.getpid()
         _ALL.add(self)
 
     def run(self, name: str, work: Callable[[], None]) -> threading.Thread:
@@ -90,4 +91,5 @@ def kill_group(child: subprocess.Popen[Any]) -> None:
 @atexit.register
 def _stop_all() -> None:
     for background in list(_ALL):
-        background.stop(timeout=0.5)
+        if background._owner == os.getpid():  # a forked child must not kill what its parent started
+            background.stop(timeout=0.5)

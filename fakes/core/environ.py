@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 RAW_PATH = "fakes.raw_path"
+# Set by the server for a request that names no host of Azure: it is meant for the fake itself.
+ADMIN = "fakes.admin"
+
+
+class Readable(Protocol):
+    """What is needed of a body stream."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, b"" at the end."""
 
 
 def build_environ(
@@ -16,7 +25,7 @@ def build_environ(
     host: str,
     target: str,
     headers: Iterable[tuple[str, str]],
-    body: IO[bytes] | bytes = b"",
+    body: Readable | bytes = b"",
 ) -> dict[str, Any]:
     """Return the WSGI environ of one request.
 
@@ -32,7 +41,7 @@ def build_environ(
     """
     path, _, query = target.partition("?")
     length: int | None = None
-    stream: IO[bytes]
+    stream: Readable
     if isinstance(body, bytes):
         length, stream = len(body), io.BytesIO(body)
     else:

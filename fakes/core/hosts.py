@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -80,3 +81,14 @@ def is_azure(host: str) -> bool:
     """Tell whether `host` belongs to Azure: such a name is answered by the fake or refused, never contacted."""
     name = bare(host)
     return name == METADATA_ADDRESS or any(name == s or name.endswith("." + s) for s in AZURE_SUFFIXES)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host` names this machine."""
+    name = bare(host)
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -32,6 +32,7 @@ class Auth(str, Enum):
 
     BEARER = "bearer"  # a token of this fake, for Azure ML or ARM
     NONE = "none"  # nothing
+    ADMIN = "admin"  # comes from this machine, or with the admin token
     OWN = "own"  # the handler checks by itself (shared keys, SAS, scoring keys)
 
 

@@ -24,6 +24,8 @@ class Settings:
         Number of requests that are remembered.
     max_body
         Largest request body in bytes.
+    admin_token
+        Lets programs of other machines use the admin address.
     """
 
     tenant_id: str = "72f988bf-0000-4000-8000-2d7cd011db47"
@@ -41,6 +43,7 @@ class Settings:
     hold: float = 25.0
     request_log: int = 500
     max_body: int = 2 * 1024**3
+    admin_token: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("tenant_id", "client_id", "object_id", "subscription_id"):

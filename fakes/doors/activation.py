@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import functools
 import inspect
 import os
 import shutil
-import tempfile
 import threading
+import unittest
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from fakes.core.application import Application
 from fakes.core.settings import Settings
 from fakes.core.state import State
+from fakes.doors.client import identity_variables, scrubbed
+from fakes.doors.guard import Guard
 from fakes.doors.inprocess import Interception
+from fakes.doors.shared import SharedServer, engine_loaded, process_folder
 
 T = TypeVar("T")
-
-# Variables that change where the SDK signs in or what it contacts: taken away while the fake is on.
-_SCRUBBED_PREFIXES = ("AZUREML_", "AZURE_", "MSI_", "IDENTITY_", "ARM_CLOUD_METADATA_URL")
-_STILL = {
-    "AZUREML_CURRENT_CLOUD": "AzureCloud",
-    "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
-    # Read when azureml is first imported: fault tests need not wait for its back-off.
-    "AZUREML_DEFAULT_BACKOFF": "0",
-    "AZUREML_DEFAULT_500_BACKOFF": "0",
-    "AZUREML_DEFAULT_503_BACKOFF": "0",
-    # Stills telemetry.
-    "HBI_WORKSPACE_JOB": "true",
-}
-_KEPT = ("AZUREML_DEFAULT_RETRIES",)
+Door = Literal["inprocess", "server"]
 
 
-@functools.cache
 def process_home() -> Path:
-    """Return the HOME of this process while a fake is on: one for all activations, removed at exit.
+    """Return the HOME of this process while a fake is on.
 
-    The SDK reads HOME once, when it is imported (its discovery cache), so a new directory each time would leave it
-    with a path that is gone.
+    One for all activations: the SDK reads HOME once, when it is imported (its discovery cache).
     """
-    home = Path(tempfile.mkdtemp(prefix="fakes-home-"))
-    owner = os.getpid()
-
-    def remove() -> None:
-        if os.getpid() == owner:
-            shutil.rmtree(home, ignore_errors=True)
-
-    atexit.register(remove)
-    return home
+    return process_folder() / "home"
 
 
 class Environment:
@@ -66,15 +45,11 @@ class Environment:
         """Set the variables and make an empty HOME."""
         self._saved = dict(os.environ)
         home = process_home()
-        for child in home.iterdir():
-            shutil.rmtree(child, ignore_errors=True) if child.is_dir() else child.unlink(missing_ok=True)
-        for name in list(os.environ):
-            if name.startswith(_SCRUBBED_PREFIXES) and name not in _KEPT:
-                del os.environ[name]
-        os.environ.update(_STILL)
-        os.environ.update(self._settings.environment())
-        os.environ["HOME"] = str(home)
-        os.environ["AZURE_CONFIG_DIR"] = str(home / "no-azure-cli-here")
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        for name in set(os.environ) - set(scrubbed(dict(os.environ))):
+            del os.environ[name]
+        os.environ.update(identity_variables(self._settings, home))
 
     def leave(self) -> None:
         """Put the variables back as they were."""
@@ -91,9 +66,9 @@ class Fake:
     Attributes
     ----------
     state
-        What the fake remembers.
-    application
-        What answers.
+        What the fake remembers: `State.faults`, `State.transitions`, `State.clock`, `State.requests`, ...
+    settings
+        Names and credentials.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -109,6 +84,11 @@ class Fake:
         """Return an access token of the default service principal, for programs that do not use the SDK."""
         return self.state.tokens.issue(**options)
 
+    def child_environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+        """Return the variables for a child process that must reach this fake; starts the server on first use."""
+        variables = {**scrubbed(dict(os.environ)), **SHARED.variables()}
+        return {**variables, **identity_variables(self.settings, process_home()), **(extra or {})}
+
 
 class _Active:
     """The one activation of this process; nested ones share it."""
@@ -117,46 +97,81 @@ class _Active:
         self.lock = threading.RLock()
         self.depth = 0
         self.fake: Fake | None = None
-        self.exit: contextlib.ExitStack | None = None
+        self.stack = contextlib.ExitStack()
+        self.guard = Guard()
+        self.interception: Interception | None = None
+        self.owner = 0
 
     def application(self) -> Application:
+        """Return the application that answers now."""
         fake = self.fake
-        if fake is None:
-            raise RuntimeError("no fake of Azure is active")
-        return fake.application
+        return fake.application if fake is not None else _ended()
 
-    def enter(self, settings: Settings | None) -> Fake:
+    def wants_server(self) -> bool:
+        """Whether a child process of this process should be led to the server."""
+        return self.fake is not None and os.getpid() == self.owner
+
+    def enter(self, settings: Settings | None, door: Door) -> Fake:
+        """Turn the fake on, or join the one that is on."""
         with self.lock:
             if self.fake is None:
-                fake = Fake(settings)
-                stack = contextlib.ExitStack()
-                environment = Environment(fake.settings)
-                environment.enter()
-                stack.callback(environment.leave)
-                self.fake = fake
-                interception = Interception(self.application)
-                interception.start()
-                stack.callback(interception.stop)
-                self.exit = stack
+                self._begin(Fake(settings), door)
             elif settings is not None and settings != self.fake.settings:
                 raise RuntimeError("a fake with other settings is active already: nested activations share one state")
             self.depth += 1
-            return self.fake
+            return self.fake  # type: ignore[return-value]
+
+    def _begin(self, fake: Fake, door: Door) -> None:
+        with contextlib.ExitStack() as stack:
+            environment = Environment(fake.settings)
+            stack.callback(environment.leave)
+            environment.enter()
+            self.guard.begin()
+            stack.callback(self.guard.end)
+            if door == "inprocess":
+                self.interception = Interception(self.application, lambda: SHARED.address)
+                stack.callback(self.interception.stop)
+                self.interception.start()
+            self.fake, self.owner = fake, os.getpid()
+            stack.callback(self._forget)
+            if door == "server" or SHARED.running or engine_loaded():
+                SHARED.enter_environment()
+            SHARED.watch(self.wants_server)
+            self.stack = stack.pop_all()
+
+    def _forget(self) -> None:
+        fake, self.fake = self.fake, None
+        if fake is not None and os.getpid() == self.owner:
+            fake.state.close()
 
     def leave(self) -> None:
+        """Turn the fake off when the outermost activation ends."""
         with self.lock:
+            if self.depth == 0:
+                raise RuntimeError("no fake of Azure is active")
             self.depth -= 1
-            if self.depth:
-                return
-            fake, stack, self.exit = self.fake, self.exit, None
-            if fake is not None:
-                fake.state.close()
-            if stack is not None:
-                stack.close()
-            self.fake = None
+            if self.depth == 0:
+                self.stack.close()
+
+    def after_fork(self) -> None:
+        """In a forked child the in-process door is closed: its state would be a copy. The server is the way."""
+        self.lock = threading.RLock()
+        if self.fake is not None:
+            self.fake, self.depth = None, 0
+            self.stack.pop_all()
+            if self.interception is not None:
+                self.interception.stop()
+
+
+@functools.cache
+def _ended() -> Application:
+    """Answer requests that come when no fake is on: every one is refused."""
+    return Application(State(), services=())
 
 
 ACTIVE = _Active()
+SHARED = SharedServer(ACTIVE.application)
+os.register_at_fork(after_in_child=ACTIVE.after_fork)
 
 
 class MockAzure:
@@ -165,12 +180,14 @@ class MockAzure:
     Activations may be nested: they share one state, which begins fresh with the outermost.
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings | None = None, door: Door = "inprocess") -> None:
+        if door not in ("inprocess", "server"):
+            raise ValueError(f"door must be 'inprocess' or 'server', not {door!r}")
+        self._settings, self._door = settings, door
 
     def start(self) -> Fake:
         """Turn the fake on."""
-        return ACTIVE.enter(self._settings)
+        return ACTIVE.enter(self._settings, self._door)
 
     def stop(self) -> None:
         """Turn the fake off."""
@@ -187,9 +204,7 @@ class MockAzure:
     def __call__(self, target: T) -> T:
         """Decorate a function, a coroutine function, or every test method of a class."""
         if inspect.isclass(target):
-            for name, member in list(vars(target).items()):
-                if name.startswith(("test", "setUp", "tearDown")) and inspect.isfunction(member):
-                    setattr(target, name, self(member))
+            _decorate_class(self, target)
             return target
         if inspect.iscoroutinefunction(target):
 
@@ -211,13 +226,53 @@ class MockAzure:
         return run  # type: ignore[return-value]
 
 
-def mock_azure(target: Any = None, **settings: Any) -> Any:
+def _decorate_class(activation: MockAzure, cls: type[Any]) -> None:
+    """Turn the fake on around each test of a class, its set-up and tear-down included."""
+    if issubclass(cls, unittest.TestCase):
+        set_up = cls.setUp
+
+        def begin(self: unittest.TestCase) -> None:
+            activation.start()
+            self.addCleanup(activation.stop)
+            set_up(self)
+
+        cls.setUp = functools.wraps(set_up)(begin)  # type: ignore[method-assign]
+        return
+    before, after = getattr(cls, "setup_method", None), getattr(cls, "teardown_method", None)
+
+    def setup_method(self: Any, method: Any) -> None:
+        activation.start()
+        if before is not None:
+            try:
+                before(self, *([method] if len(inspect.signature(before).parameters) > 1 else []))
+            except BaseException:
+                activation.stop()
+                raise
+
+    def teardown_method(self: Any, method: Any) -> None:
+        try:
+            if after is not None:
+                after(self, *([method] if len(inspect.signature(after).parameters) > 1 else []))
+        finally:
+            activation.stop()
+
+    for name, member in list(vars(cls).items()):
+        if name.startswith("test") and inspect.isfunction(member):
+            setattr(cls, name, activation(member))
+    setattr(cls, "setup_method", setup_method)  # noqa: B010 - the class need not have it
+    setattr(cls, "teardown_method", teardown_method)  # noqa: B010
+
+
+def mock_azure(target: Any = None, *, door: Door = "inprocess", **settings: Any) -> Any:
     """Fake Azure ML in this process.
 
     Use it as ``with mock_azure() as azure:``, ``@mock_azure`` or ``@mock_azure(workspace_name="ws")``.
 
     Parameters
     ----------
+    door
+        ``inprocess`` answers every request of the ``requests`` library in this process, and starts the server for
+        child processes and the native data engine when they come. ``server`` sends everything through the server.
     **settings
         Fields of `fakes.Settings`, for example ``strict=False`` or ``workspace_name="ws"``.
 
@@ -226,5 +281,5 @@ def mock_azure(target: Any = None, **settings: Any) -> Any:
     MockAzure, or the decorated function or class
         Entering it gives the `Fake`.
     """
-    activation = MockAzure(Settings(**settings) if settings else None)
+    activation = MockAzure(Settings(**settings) if settings else None, door)
     return activation if target is None else activation(target)

@@ -12,7 +12,7 @@ import fakes
 if TYPE_CHECKING:
     from fakes.doors.activation import Fake
 
-DOORS = ("inprocess",)
+DOORS = ("inprocess", "server")
 
 
 @pytest.fixture(params=DOORS)
@@ -24,7 +24,7 @@ def door(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def azure(door: str) -> Iterator[Fake]:
     """A fresh fake, reached through one of the doors."""
-    with fakes.mock_azure() as fake:
+    with fakes.mock_azure(door=door) as fake:
         yield fake
 
 

@@ -1,0 +1,77 @@
+"""What a program needs to know to go through the server: variables and certificate files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import certifi
+
+from fakes.core.settings import Settings
+
+# Variables that change where the SDK signs in or what it contacts: a program under the fake must not see the user's.
+SCRUBBED_PREFIXES = ("AZUREML_", "AZURE_", "MSI_", "IDENTITY_", "ARM_CLOUD_METADATA_URL")
+STILL = {
+    "AZUREML_CURRENT_CLOUD": "AzureCloud",
+    "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
+    # Read when azureml is first imported: fault tests need not wait for its back-off.
+    "AZUREML_DEFAULT_BACKOFF": "0",
+    "AZUREML_DEFAULT_500_BACKOFF": "0",
+    "AZUREML_DEFAULT_503_BACKOFF": "0",
+    # Stills telemetry.
+    "HBI_WORKSPACE_JOB": "true",
+}
+KEPT = ("AZUREML_DEFAULT_RETRIES",)
+_LOOPBACK = "127.0.0.1,localhost,::1"
+
+
+def write_certificates(folder: Path, pem: str) -> None:
+    """Write ``ca.pem`` (the fake's authority) and ``bundle.pem`` (the same after the usual authorities)."""
+    usual = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
+    known = Path(usual).read_text(encoding="utf-8", errors="replace") if Path(usual).is_file() else ""
+    (folder / "ca.pem").write_text(pem, encoding="utf-8")
+    (folder / "bundle.pem").write_text(f"{known.rstrip()}\n{pem}", encoding="utf-8")
+
+
+def proxy_variables(address: str, folder: Path) -> dict[str, str]:
+    """Return the variables that lead a program's HTTPS and HTTP requests through the server.
+
+    Parameters
+    ----------
+    address
+        Of the server, ``http://127.0.0.1:PORT``.
+    folder
+        Where `write_certificates` wrote.
+    """
+    bundle = str(folder / "bundle.pem")
+    return {
+        "HTTPS_PROXY": address,
+        "HTTP_PROXY": address,
+        "https_proxy": address,
+        "http_proxy": address,
+        "NO_PROXY": _LOOPBACK,
+        "no_proxy": _LOOPBACK,
+        "REQUESTS_CA_BUNDLE": bundle,
+        "CURL_CA_BUNDLE": bundle,
+        "SSL_CERT_FILE": bundle,
+        "NODE_EXTRA_CA_CERTS": str(folder / "ca.pem"),
+        "FAKES_ADDRESS": address,
+    }
+
+
+def identity_variables(settings: Settings, home: Path) -> dict[str, str]:
+    """Return the variables that make a program sign in as the fake's service principal, with a HOME of its own."""
+    return {
+        **STILL,
+        **settings.environment(),
+        "HOME": str(home),
+        # A directory that does not exist: the SDK would keep cloud metadata there.
+        "AZURE_CONFIG_DIR": str(home / "no-azure-cli-here"),
+    }
+
+
+def scrubbed(environment: dict[str, str]) -> dict[str, str]:
+    """Return `environment` without the user's own Azure variables."""
+    return {
+        name: value for name, value in environment.items() if not name.startswith(SCRUBBED_PREFIXES) or name in KEPT
+    }

@@ -1,0 +1,105 @@
+"""The server of this process: started when something needs it that the in-process door cannot see.
+
+One for all activations: the native data engine reads its proxy once in a process, so the port must not change.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fakes.core.application import Application
+from fakes.doors.client import proxy_variables, write_certificates
+
+_ENGINE = "azureml.dataprep.rslex"
+# Asked about the machine only; need no network.
+_HARMLESS = ("uname", "ldconfig", "gcc", "cc", "ld", "file", "git")
+_SPAWNS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn"})
+
+
+@functools.cache
+def process_folder() -> Path:
+    """Return a folder of this process, removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="fakes-"))
+    owner = os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    return folder
+
+
+class SharedServer:
+    """The server of this process over whichever application is active."""
+
+    def __init__(self, application: Callable[[], Application]) -> None:
+        self._application = application
+        self._lock = threading.RLock()
+        self._variables: dict[str, str] | None = None
+        self._watching = False
+        self._wanted: Callable[[], bool] = lambda: False
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started."""
+        return self._variables is not None
+
+    @property
+    def address(self) -> str | None:
+        """Its address, when it was started."""
+        return self._variables["HTTPS_PROXY"] if self._variables else None
+
+    def variables(self) -> dict[str, str]:
+        """Start it if need be, and return the variables that lead to it."""
+        with self._lock:
+            if self._variables is None:
+                # Imported here: an activation that needs no server does not pay for it.
+                from fakes.doors.server import Server
+
+                server = Server(self._application, tunnel=True).start()
+                write_certificates(process_folder(), server.authority.pem)
+                self._variables = proxy_variables(server.address, process_folder())
+            return dict(self._variables)
+
+    def enter_environment(self) -> None:
+        """Set the variables in this process, for child processes and the native engine."""
+        os.environ.update(self.variables())
+
+    def watch(self, wanted: Callable[[], bool]) -> None:
+        """Set the variables by itself when a process is started or the native engine is imported while `wanted`."""
+        self._wanted = wanted
+        if not self._watching:
+            self._watching = True
+            sys.addaudithook(self._audit)
+
+    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        if event == "import":
+            if not str(args[0]).startswith(_ENGINE):
+                return
+        elif event not in _SPAWNS or (event == "subprocess.Popen" and _harmless(args)):
+            return
+        if self._wanted():
+            self.enter_environment()
+
+
+def engine_loaded() -> bool:
+    """Tell whether the native data engine is in this process."""
+    return any(name.startswith(_ENGINE) for name in list(sys.modules))
+
+
+def _harmless(args: tuple[Any, ...]) -> bool:
+    try:
+        program = os.fsdecode(args[0] or args[1][0])
+    except (TypeError, IndexError):
+        return False
+    return Path(program).name in _HARMLESS
