@@ -23,8 +23,8 @@ try:
     from azureml.contrib.services.aml_request import rawhttp
     from azureml.contrib.services.aml_response import AMLResponse
 except ImportError:
-    from azureml_inference_server_http.api.aml_request import rawhttp
-    from azureml_inference_server_http.api.aml_response import AMLResponse
+    from azureml_inference_server_http.api.aml_request import rawhttp  # type: ignore[import-not-found]
+    from azureml_inference_server_http.api.aml_response import AMLResponse  # type: ignore[import-not-found]
 
 try:
     import orjson
@@ -299,7 +299,7 @@ def error(status: int, message: str) -> Any:
     return AMLResponse({"message": message}, status, headers, json_str=True, run_function_failed=status >= 500)
 
 
-@rawhttp
+@rawhttp  # type: ignore[untyped-decorator]
 def run(request: Any) -> Any:
     """Score one request.
 

@@ -59,7 +59,7 @@ def settings_from(args: argparse.Namespace, environment: Settings) -> Settings:
         entry_script=entry,
         model_dir=model_dir,
         host=args.host or environment.host,
-        port=_port("--port", args.port, environment.port),
+        port=_port("--port", args.port, environment.port) or 0,
         health_port=_port("--health-port", args.health_port, environment.health_port),
         metrics_port=_port("--metrics-port", args.metrics_port, environment.metrics_port),
         keys_file=Path(args.keys_file).resolve() if args.keys_file else environment.keys_file,

@@ -366,9 +366,9 @@ class Front:
     # ---- deciding ---------------------------------------------------------------------------------------------
     def _admit(self, request: Incoming) -> tuple[int, str] | None:
         """Whether a request may send its body."""
-        if request.path == b"/score" and request.method != "OPTIONS" and self.keys is not None:
-            if not self.keys.allows(request.lookup.get(b"authorization", b"")):
-                return 401, "A valid key is required: send the header 'Authorization: Bearer <key>'"
+        guarded = request.path == b"/score" and request.method != "OPTIONS"
+        if guarded and self.keys is not None and not self.keys.allows(request.lookup.get(b"authorization", b"")):
+            return 401, "A valid key is required: send the header 'Authorization: Bearer <key>'"
         if request.path in HEALTH:
             return None
         if self.pool.broken or not self.announced:
@@ -408,7 +408,8 @@ class Front:
                 self._send(pending)
 
     def _serve_health(self, connection: Connection, request: Incoming) -> None:
-        extra = (f"x-ms-server-version: {self.settings.server_version}",) if self.settings.server_version else ()
+        version = self.settings.server_version
+        extra: tuple[str, ...] = (f"x-ms-server-version: {version}",) if version else ()
         if request.path not in HEALTH:
             self._reply(connection, request, 404, "Not found", extra=extra)
         elif request.method not in ("GET", "HEAD"):
