@@ -17,11 +17,58 @@ from rehearse.graph import Job, Pipeline, Stage, Step, Variable
 from rehearse.source import Node, where
 
 _PIPELINE = set(
-    ["name", "appendCommitMessageToRunName", "trigger", "pr", "schedules", "resources", "variables", "parameters", "pool", "lockBehavior", "stages", "jobs", "steps", "container", "services", "workspace", "strategy"]
+    [
+        "name",
+        "appendCommitMessageToRunName",
+        "trigger",
+        "pr",
+        "schedules",
+        "resources",
+        "variables",
+        "parameters",
+        "pool",
+        "lockBehavior",
+        "stages",
+        "jobs",
+        "steps",
+        "container",
+        "services",
+        "workspace",
+        "strategy",
+    ]
 )
-_STAGE = set(["stage", "displayName", "pool", "dependsOn", "condition", "variables", "jobs", "lockBehavior", "trigger", "isSkippable"])
+_STAGE = set(
+    [
+        "stage",
+        "displayName",
+        "pool",
+        "dependsOn",
+        "condition",
+        "variables",
+        "jobs",
+        "lockBehavior",
+        "trigger",
+        "isSkippable",
+    ]
+)
 _JOB = set(
-    ["displayName", "dependsOn", "condition", "continueOnError", "timeoutInMinutes", "cancelTimeoutInMinutes", "variables", "pool", "container", "services", "workspace", "uses", "steps", "strategy", "templateContext"]
+    [
+        "displayName",
+        "dependsOn",
+        "condition",
+        "continueOnError",
+        "timeoutInMinutes",
+        "cancelTimeoutInMinutes",
+        "variables",
+        "pool",
+        "container",
+        "services",
+        "workspace",
+        "uses",
+        "steps",
+        "strategy",
+        "templateContext",
+    ]
 )
 HOOKS = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
 

@@ -1,0 +1,1 @@
+"""Run an expanded pipeline: conditions, variables, artifacts, scripts in clean shells."""

@@ -1,0 +1,50 @@
+"""Clean checkouts: a copy of what git would send, uncommitted changes included, for each job."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from rehearse.errors import RehearseError
+
+
+class Repository:
+    """The project's files as a fresh agent would get them.
+
+    Files that git ignores never get there: a pipeline that needs one fails here as it would on an agent.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._files: list[str] | None = None
+
+    def files(self) -> list[str]:
+        """Tracked and new files, relative to the repository; without git, everything but caches."""
+        if self._files is None:
+            listing = subprocess.run(
+                ["git", "-C", str(self.root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                capture_output=True,
+                check=False,
+            )
+            if listing.returncode != 0:
+                raise RehearseError(
+                    f"{self.root} is no git checkout", hint="a checkout step copies what git knows: run git init there"
+                )
+            names = listing.stdout.decode().split("\0")
+            self._files = sorted({name for name in names if name and (self.root / name).is_file()})
+        return self._files
+
+    def check_out(self, target: Path) -> None:
+        """Copy the files to `target`, times and modes included (make compares times)."""
+        for name in self.files():
+            place = target / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(self.root / name, place, follow_symlinks=False)
+
+    def revision(self) -> str:
+        """The commit that is checked out; zeros before the first one."""
+        done = subprocess.run(
+            ["git", "-C", str(self.root), "rev-parse", "HEAD"], capture_output=True, check=False, text=True
+        )
+        return done.stdout.strip() if done.returncode == 0 else "0" * 40
