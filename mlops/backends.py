@@ -15,6 +15,7 @@ from mlops.settings import Settings
 if TYPE_CHECKING:
     from deploy.images import ImageBuilder
     from deploy.services import Services
+    from mlops.checks import Check
     from pipeline.runner import PipelineRunner
     from registry.data import DataSets
     from registry.models import ModelRegistry
@@ -55,9 +56,13 @@ class Backend(ABC):
     @abstractmethod
     def pipelines(self) -> PipelineRunner: ...
 
+    @abstractmethod
+    def checks(self) -> list[Check]:
+        """What ``mlops doctor`` finds out about this backend."""
+
     @property
     def target_reason(self) -> str:
-        """Why services run where they run; one line for a person."""
+        """Why services run where they run; one line for a person, empty where there is nothing to explain."""
         return ""
 
 
@@ -90,25 +95,35 @@ class LocalBackend(Backend):
 
         return FileDataSets(self.state / "data")
 
+    @property
+    def images(self) -> ImageBuilder | None:
+        return None
+
+    @cached_property
+    def services(self) -> Services:
+        from deploy.process import ProcessServices
+
+        return ProcessServices(self.state / "services")
+
     @cached_property
     def pipelines(self) -> PipelineRunner:
-        from pipeline.graph import TRAINING
-        from pipeline.local.executors import Seams, Subprocess
+        from pipeline.local.executors import Seams
         from pipeline.local.runner import LocalRunner
 
-        # Steps and background runs are processes of their own: they must find the same backend and state.
-        env = {"MLOPS_BACKEND": self.name, "MLOPS_STATE": str(self.state.resolve())}
         return LocalRunner(
             Seams(self.registry, self.runs, self.data),
             self.state / "pipelines",
             project=self.project,
-            executor=Subprocess(self.project, env=env),
-            allow_reuse=bool(self.settings["pipeline.allow_reuse"]),
-            env=env,
-            pipelines=(TRAINING.named(str(self.settings["pipeline.name"])),),
+            allow_reuse=self.settings["pipeline.allow_reuse"],
         )
 
     def checks(self) -> list[Check]:
-        from mlops.checks import docker_check
+        return []
 
-        return [docker_check()]
+
+BACKENDS: dict[str, type[Backend]] = {"local": LocalBackend}
+
+
+def open_backend(settings: Settings, project: Path) -> Backend:
+    """The backend that the settings name; nothing is contacted yet."""
+    return BACKENDS[settings["backend"]](settings, project)

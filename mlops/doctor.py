@@ -45,7 +45,10 @@ class Report:
         lines += ["", "settings:" if show_settings else "settings that are not the default (all: --settings):"]
         width = max((len(row["setting"]) for row in rows), default=0)
         lines += [f"  {row['setting'].ljust(width)}  {row['value'] or chr(34) * 2}   ({row['source']})" for row in rows]
-        lines += ["", "everything that this backend needs is there" if self.usable else "something is missing: see above"]
+        lines += [
+            "",
+            "everything that this backend needs is there" if self.usable else "something is missing: see above",
+        ]
         return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlops.output import Output
 
@@ -57,7 +57,9 @@ class Board:
             self._live.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._live is not None:
             self._live.__exit__(kind, error, trace)
             self._live = None
@@ -92,6 +94,15 @@ class Board:
         else:
             self._plain(f"      {line}")
 
+    def mark(self, name: str, state: str, note: str = "") -> None:
+        """Set the state of a step that was not run from here."""
+        step = next(step for step in self.steps if step.name == name)
+        if step.state == WAITING:
+            self._plain(
+                f"[{self.steps.index(step) + 1}/{len(self.steps)}] {name}: {state}{': ' + note if note else ''}"
+            )
+        step.state, step.note = state, note or step.note
+
     def _end(self, step: Step, state: str) -> None:
         step.state = state
         step.seconds = time.monotonic() - (step.started or time.monotonic())
@@ -105,8 +116,10 @@ class Board:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False)
-        for column, options in (("step", {}), ("state", {}), ("time", {"justify": "right"}), ("", {"overflow": "fold"})):
-            table.add_column(column, **_options(options))
+        table.add_column("step")
+        table.add_column("state")
+        table.add_column("time", justify="right")
+        table.add_column("", overflow="fold")
         for step in self.steps:
             seconds = step.seconds
             if seconds is None and step.started is not None:
@@ -114,7 +127,3 @@ class Board:
             shown = "" if seconds is None else f"{seconds:.1f} s"
             table.add_row(step.name, f"[{_STYLES[step.state]}]{step.state}[/]", shown, step.note)
         return table
-
-
-def _options(options: dict[str, Any]) -> dict[str, Any]:
-    return options

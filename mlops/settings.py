@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,8 @@ class Settings(Mapping[str, Any]):
     def __init__(self, values: Mapping[str, Value], tables: Mapping[str, Mapping[str, Any]]) -> None:
         self._values = dict(values)
         self._tables = dict(tables)
+        for name, table in self._tables.items():
+            self._values[name] = Value(dict(table), self._values[name].source)
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key].value
@@ -121,10 +124,10 @@ def load(
 def _read_toml(path: Path, by_key: Mapping[str, Setting], values: dict[str, Value]) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
-        import tomli as tomllib  # type: ignore[no-redef,import-not-found,unused-ignore]
+    else:
+        import tomli as tomllib
     text = path.read_text(encoding="utf-8")
     try:
         document = tomllib.loads(text)
@@ -143,6 +146,7 @@ def _read_toml(path: Path, by_key: Mapping[str, Setting], values: dict[str, Valu
                 if not isinstance(value, dict):
                     raise SettingsError(f"{where}: {key} must be a table, not {value!r}")
                 tables[key] = value
+                values[key] = Value(value, where)
             elif isinstance(value, dict):
                 walk(f"{key}.", value)
             elif key not in by_key:

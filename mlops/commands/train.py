@@ -17,9 +17,7 @@ from mlops.cli import common_options
 @click.option("--allow-shift", is_flag=True, help="Train although the distribution has shifted.")
 @click.option("--seed", type=int, help="Seed of the split and of everything random.")
 @click.option("--search", is_flag=True, help="Search the parameters first.")
-@click.option(
-    "--joblib-backend", type=click.Choice(["loky", "threading", "dask", "ray"]), help="What searches."
-)
+@click.option("--joblib-backend", type=click.Choice(["loky", "threading", "dask", "ray"]), help="What searches.")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of the dask or ray scheduler.")
 @common_options
 def cli(
