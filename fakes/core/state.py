@@ -19,7 +19,7 @@ from fakes.core.tokens import Tokens
 from fakes.core.transitions import Transition, Transitions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fakes.core.routing import Call
 
@@ -66,6 +66,8 @@ class State:
         self.clock = Clock()
         self.closed = False
         self.generation = 0
+        # Set by whoever opens a server door: variables that lead a child process back to this state.
+        self.child_environment: Callable[[], dict[str, str]] | None = None
         self._begin(self.settings.seed)
 
     def _begin(self, seed: int | str) -> None:

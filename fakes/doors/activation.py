@@ -75,6 +75,7 @@ class Fake:
         self.application = Application(State(settings))
         self.state = self.application.state
         self.settings = self.state.settings
+        self.state.child_environment = self.child_environment
 
     def reset(self, seed: int | str | None = None) -> None:
         """Forget everything."""
