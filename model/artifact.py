@@ -174,9 +174,7 @@ def _reproduces(estimator: Any, folder: Path) -> bool:
     import numpy
 
     golden = _read_json(folder / GOLDEN)
-    request = golden["request"]["data"]
-    numeric = all(isinstance(cell, (int, float)) for row in request for cell in row)
-    got = answer(estimator, numpy.array(request, dtype=float if numeric else object))["result"]
+    got = answer(estimator, numpy.array(golden["request"]["data"], dtype=float))["result"]
     expected = golden["response"]["result"]
     if len(got) != len(expected):
         return False

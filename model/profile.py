@@ -3,8 +3,9 @@
 The measure is the population stability index over at most ten bins of the baseline, ``sum((p - q) * ln(p / q))``.
 Above 0.25 is commonly read as a significant shift (Siddiqi, "Credit Risk Scorecards", 2006). Between two small samples
 of one population the index is far from zero by chance: about ``(1/n + 1/m)`` times a chi-squared variable with bins - 1
-degrees of freedom (Yurdakul and Naranjo, "Statistical properties of the population stability index", 2020), so a shift
-must also exceed that distribution's 99.9 % point.
+degrees of freedom (Yurdakul and Naranjo, "Statistical properties of the population stability index", 2020). So a shift
+must also exceed what one sound table in a thousand reaches in any of its columns. Half a row is added to every bin, so
+that an empty one does not make the index infinite.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 BINS = 10
 THRESHOLD = 0.25
-CONFIDENCE = 0.999
+FALSE_ALARMS = 0.001
+"""Share of sound tables in which any column is said to have shifted."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,8 @@ def compare(baseline: Mapping[str, Any], frame: pandas.DataFrame, columns: Seque
         degrees = len(expected) - 1
         if degrees < 1:
             continue
-        noise = float(chi2.ppf(CONFIDENCE, degrees)) * (1 / rows + 1 / len(present))
-        limit, index = max(THRESHOLD, noise), _index(expected, actual)
+        noise = float(chi2.isf(FALSE_ALARMS / len(columns), degrees)) * (1 / rows + 1 / len(present))
+        limit, index = max(THRESHOLD, noise), _index(expected, rows, actual, len(present))
         if index > limit:
             yield Shift(column.name, index, limit, was, now)
 
@@ -106,12 +108,13 @@ def _shares(numbers: Any, edges: Sequence[float]) -> list[float]:
     return [float(share) for share in counts / numbers.size]
 
 
-def _index(expected: Sequence[float], actual: Sequence[float]) -> float:
+def _index(expected: Sequence[float], n: int, actual: Sequence[float], m: int) -> float:
     import math
 
-    least = 1e-4  # an empty bin would make the index infinite
-    pairs = ((max(p, least), max(q, least)) for p, q in zip(expected, actual, strict=True))
-    return sum((p - q) * math.log(p / q) for p, q in pairs)
+    bins = len(expected)
+    before = [(share * n + 0.5) / (n + 0.5 * bins) for share in expected]
+    now = [(share * m + 0.5) / (m + 0.5 * bins) for share in actual]
+    return sum((p - q) * math.log(p / q) for p, q in zip(before, now, strict=True))
 
 
 def _label(value: Any) -> str:

@@ -32,13 +32,23 @@ class Trained:
 
 
 def matrix(frame: pandas.DataFrame) -> numpy.ndarray[Any, Any]:
-    """Features as a request gives them: float64 of shape (n, features), or objects where a column is text."""
+    """Features as a request gives them: float64 of shape (n, features).
+
+    Raises
+    ------
+    model.errors.TrainingFailed
+        A feature's categories are text; the scoring program takes numbers only.
+    """
     import numpy
 
+    for column in dataset.FEATURES:
+        if not column.numeric:
+            raise TrainingFailed(
+                f"feature {column.name} is text; a scoring request holds numbers only",
+                hint="give its categories numbers, and encode them in model/features.py",
+            )
     table = frame[[column.name for column in dataset.FEATURES]]
-    if all(column.numeric for column in dataset.FEATURES):
-        return numpy.asarray(table, dtype=numpy.float64)
-    return numpy.asarray(table, dtype=object)
+    return numpy.ascontiguousarray(table, dtype=numpy.float64)  # rows together, as in a request
 
 
 def split(frame: pandas.DataFrame, *, seed: int, test_size: float) -> tuple[pandas.DataFrame, pandas.DataFrame, str]:
