@@ -34,15 +34,7 @@ def assemble(request: PackageRequest, target: Path) -> None:
     try:
         target.mkdir(parents=True, exist_ok=True)
         _copy(KIT / "score", target / "host" / "score")
-        entry = request.source / request.entry_script
-        if request.entry_script.parent == Path():
-            (target / "app").mkdir()
-            shutil.copyfile(entry, target / "app" / entry.name)
-        else:
-            _copy(entry.parent, target / "app" / request.entry_script.parent)
-        for folder in request.code:
-            if not (target / "app" / folder).exists():
-                _copy(request.source / folder, target / "app" / folder)
+        copy_code(request, target / "app")
         _copy(request.artifact, target / "model" / request.artifact.name)
     except OSError as error:
         raise DeployError(
@@ -56,6 +48,19 @@ def assemble(request: PackageRequest, target: Path) -> None:
             f"not {request.model.digest}",
             hint=f"mlops models show {request.model.reference}",
         )
+
+
+def copy_code(request: PackageRequest, target: Path) -> None:
+    """Copy the entry script (with the folder that it lives in) and the code folders below `target`."""
+    entry = request.source / request.entry_script
+    target.mkdir(parents=True, exist_ok=True)
+    if request.entry_script.parent == Path():
+        shutil.copyfile(entry, target / entry.name)
+    else:
+        _copy(entry.parent, target / request.entry_script.parent)
+    for folder in request.code:
+        if not (target / folder).exists():
+            _copy(request.source / folder, target / folder)
 
 
 def check(request: PackageRequest) -> None:

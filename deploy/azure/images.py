@@ -1,0 +1,84 @@
+"""Images built by Azure ML into the workspace's container registry."""
+
+from __future__ import annotations
+
+import contextlib
+
+from deploy.azure.inference import inference_config
+from deploy.content import check
+from deploy.errors import DeployError, DeployFailed, EngineUnavailable
+from deploy.images import Image, ImageBuilder, PackageRequest, Progress
+from registry.azure.workspace import AzureWorkspace, quiet, translated
+from registry.errors import RegistryError
+
+
+class AzureImageBuilder(ImageBuilder):
+    """``Model.package``: the registered model, the entry script and the environment, built in the cloud.
+
+    Parameters
+    ----------
+    workspace : registry.azure.workspace.AzureWorkspace
+    timeout : float
+        Seconds until a build counts as failed.
+    """
+
+    def __init__(self, workspace: AzureWorkspace, *, timeout: float = 1800.0) -> None:
+        self._workspace = workspace
+        self._timeout = timeout
+
+    def build(self, request: PackageRequest, *, progress: Progress | None = None) -> Image:
+        from azureml.core import Model
+
+        check(request)
+        say = progress or (lambda line: None)
+        label = f"{request.model.version}-{request.model.digest.removeprefix('sha256:')[:12]}"
+        try:
+            with translated(f"packaging {request.model.reference}"), inference_config(request) as inference:
+                model = Model(self._workspace.sdk, id=request.model.reference)
+                say(f"building the image of {request.model.reference} in the workspace's registry")
+                package = Model.package(
+                    self._workspace.sdk,
+                    [model],
+                    inference,
+                    image_name=request.model.name.lower(),
+                    image_label=label,
+                )
+        except RegistryError as error:
+            raise EngineUnavailable(str(error), hint=error.hint) from error
+        try:
+            with quiet():
+                package.wait_for_creation(show_output=False)
+        except Exception as error:
+            raise DeployFailed(
+                f"the image of {request.model.reference} was not built: {_first(error)}",
+                phase="build",
+                logs=_log(package),
+                hint=f"the whole log: {getattr(package, 'build_log_uri', None) or 'in the portal'}",
+            ) from error
+        if package.state != "Succeeded":
+            raise DeployFailed(
+                f"the image of {request.model.reference} was not built: {package.state}",
+                phase="build",
+                logs=_log(package),
+            )
+        # The SDK tells no content digest; the label carries the model's.
+        return Image(
+            reference=package.location, digest="", model=request.model.reference, model_digest=request.model.digest
+        )
+
+    def push(self, image: Image, repository: str, *, progress: Progress | None = None) -> Image:
+        raise DeployError(
+            f"{image.reference} is in the workspace's registry already",
+            hint=f"copy it with: az acr import --source {image.reference} --name REGISTRY",
+        )
+
+
+def _first(error: BaseException) -> str:
+    text = str(getattr(error, "message", "") or error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__
+
+
+def _log(package: object) -> str:
+    with contextlib.suppress(Exception), quiet():
+        return "\n".join(str(package.get_logs()).splitlines()[-20:])  # type: ignore[attr-defined]
+    return ""
