@@ -22,7 +22,8 @@ STILL = {
     "HBI_WORKSPACE_JOB": "true",
 }
 KEPT = ("AZUREML_DEFAULT_RETRIES",)
-_LOOPBACK = "127.0.0.1,localhost,::1"
+# No "::1": the native data engine takes what follows a colon for a port and panics.
+_LOOPBACK = "127.0.0.1,localhost"
 
 
 def write_certificates(folder: Path, pem: str) -> None:
