@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,46 @@ from fakes.core.state import Backend
 
 if TYPE_CHECKING:
     from fakes.core.state import State
+
+
+class JobGone(Exception):
+    """The state that the job belonged to was reset or closed."""
+
+
+class Job:
+    """One job while it runs.
+
+    Attributes
+    ----------
+    id : str
+        Of its run.
+    cancel : threading.Event
+        Set when it is asked to stop.
+    folder : Path
+        Its own folder, gone with the state.
+    """
+
+    def __init__(self, state: State, job_id: str, folder: Path) -> None:
+        self.id = job_id
+        self.folder = folder
+        self.cancel = threading.Event()
+        self.background = state.background
+        self._state = state
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[State]:
+        """Give the state under its lock. Raises ``JobGone``: what a job writes must not reach the next state."""
+        with self._state.lock:
+            if self.background.stopping.is_set():
+                raise JobGone(self.id)
+            yield self._state
+
+    @property
+    def state(self) -> State:
+        """The state, for what takes the lock by itself. Raises ``JobGone``."""
+        if self.background.stopping.is_set():
+            raise JobGone(self.id)
+        return self._state
 
 
 class Jobs(Backend):
@@ -23,52 +64,53 @@ class Jobs(Backend):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._lock = threading.Lock()
-        self._cancels: dict[str, threading.Event] = {}
+        self._jobs: dict[str, Job] = {}
         self._root: Path | None = None
 
-    def start(self, job_id: str, work: Callable[[threading.Event], None]) -> None:
-        """Run `work` in a thread; it is given the event that asks it to stop."""
-        cancel = threading.Event()
+    def start(self, job_id: str, work: Callable[[Job], None]) -> Job:
+        """Run `work` in a thread."""
+        job = Job(self.state, job_id, self._folder(job_id))
         with self._lock:
-            self._cancels[job_id] = cancel
+            self._jobs[job_id] = job
 
         def body() -> None:
             try:
-                work(cancel)
+                work(job)
+            except JobGone:
+                pass
             finally:
                 with self._lock:
-                    self._cancels.pop(job_id, None)
+                    self._jobs.pop(job_id, None)
 
         self.state.background.run(f"job-{job_id}", body)
+        return job
 
     def cancel(self, job_id: str) -> bool:
         """Ask a job to stop; gives whether it runs."""
         with self._lock:
-            cancel = self._cancels.get(job_id)
-        if cancel is not None:
-            cancel.set()
-        return cancel is not None
+            job = self._jobs.get(job_id)
+        if job is not None:
+            job.cancel.set()
+        return job is not None
 
     def running(self) -> list[str]:
         """Ids of the jobs that run now."""
         with self._lock:
-            return list(self._cancels)
+            return list(self._jobs)
 
-    def folder(self, job_id: str) -> Path:
-        """A fresh folder for a job."""
+    def _folder(self, job_id: str) -> Path:
         with self._lock:
             if self._root is None:
                 self._root = Path(tempfile.mkdtemp(prefix="fakes-jobs-"))
-            root = self._root
-        folder = root / job_id
+            folder = self._root / job_id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def closing(self) -> None:
         """Stop all jobs and remove their folders; processes were ended before."""
         with self._lock:
-            for cancel in self._cancels.values():
-                cancel.set()
+            for job in self._jobs.values():
+                job.cancel.set()
             root, self._root = self._root, None
         if root is not None:
             shutil.rmtree(root, ignore_errors=True)

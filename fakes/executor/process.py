@@ -78,7 +78,8 @@ class _Pump:
     """Moves what is written to a pipe; never waits for its end, which a grandchild may hold open."""
 
     def __init__(self, child: subprocess.Popen[bytes], output: Callable[[bytes], None]) -> None:
-        assert child.stdout is not None
+        if child.stdout is None:
+            raise ValueError("the child was started without a pipe")
         self._pipe = child.stdout
         self._output = output
         self._selector = selectors.DefaultSelector()
