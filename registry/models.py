@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from datetime import datetime
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
+
+from registry.errors import InvalidName, NotFound, RegistryError, Unavailable
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,33 @@ class AliasMove:
     """``None``: the alias was removed."""
     who: str
     why: str
+
+
+@dataclass
+class Collected:
+    """What :meth:`ModelRegistry.collect` removed, or would remove."""
+
+    staged: list[str] = field(default_factory=list)
+    """Files of writers that died."""
+    blobs: list[str] = field(default_factory=list)
+    """SHA-256 of content that nothing names any more."""
+    bytes: int = 0
+    """What that gives back."""
+    alive: int = 0
+    """Writers at work; their files were left alone."""
+    problems: list[str] = field(default_factory=list)
+    """Why content was not collected: documents that cannot be read may name it."""
+
+
+@dataclass
+class Verified:
+    """What :meth:`ModelRegistry.verify` found."""
+
+    versions: int = 0
+    """Versions whose content was read and matches its digest."""
+    bytes: int = 0
+    problems: list[str] = field(default_factory=list)
+    """One line each; empty when all is well."""
 
 
 class ModelRegistry(ABC):
@@ -171,6 +201,54 @@ class ModelRegistry(ABC):
     def delete(self, name: str, version: int) -> None:
         """Delete a version. Its number is never given again. Raises ``InUse`` while an alias names it."""
 
+    def verify(self, name: str | None = None) -> Verified:
+        """Read all content, or that of one model, and compare it with its digests."""
+        done = Verified()
+        for version in self.versions(name):
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    self.download(version.name, version.version, Path(folder))
+                except RegistryError as error:
+                    done.problems.append(str(error))
+                else:
+                    done.versions += 1
+                    done.bytes += version.size
+        return done
+
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Remove what crashes and deletions left behind. A backend that cleans up by itself has nothing to do."""
+        return Collected()
+
+    def export(self, target: Path) -> int:
+        """Write everything to the archive `target`; safe while in use. Returns the number of versions.
+
+        Raises
+        ------
+        registry.errors.Unavailable
+            The backend has backups of its own, or `target` cannot be written.
+        registry.errors.Conflict
+            `target` exists.
+        registry.errors.Corrupt
+            Something cannot be read; nothing is left at `target`.
+        """
+        raise Unavailable("this backend cannot export: it has backups of its own")
+
+    def import_(self, source: Path) -> int:
+        """Add everything in the archive `source`, verifying every digest. Returns the number of versions added.
+
+        Doing it again, or after a crash, adds what is missing.
+
+        Raises
+        ------
+        registry.errors.Corrupt
+            `source` is no export, or damaged; nothing was added.
+        registry.errors.Conflict
+            Something else has the same number here.
+        registry.errors.Unavailable
+            The backend cannot import, or cannot be written.
+        """
+        raise Unavailable("this backend cannot import: register the versions one by one")
+
 
 def resolve(registry: ModelRegistry, reference: str) -> ModelVersion:
     """Return what ``name``, ``name:3`` or ``name@production`` names.
@@ -182,8 +260,6 @@ def resolve(registry: ModelRegistry, reference: str) -> ModelVersion:
     registry.errors.InvalidName
         The reference has none of the three forms.
     """
-    from registry.errors import InvalidName, NotFound
-
     if "@" in reference:
         name, _, alias = reference.partition("@")
         version = registry.alias(name, alias)

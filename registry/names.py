@@ -23,6 +23,10 @@ MAX_TEXT = 100_000
 MAX_PATH = 1024
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?\Z")
+# Paths that need no closer look: plain components, none of them beginning like a device name.
+_PLAIN = re.compile(
+    r"(?:(?!con|prn|aux|nul|com|lpt)[a-z0-9_-][a-z0-9._-]{0,99}(?<!\.)(?:/(?!\Z)|\Z)){1,9}\Z", re.IGNORECASE
+)
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z", re.IGNORECASE)
 
 
@@ -142,6 +146,8 @@ def check_path(path: str, what: str = "artifact") -> str:
         Absolute, empty, with ``.`` or ``..``, a backslash, a drive letter, control characters, not UTF-8, a component
         over 255 bytes, or a device name of Windows.
     """
+    if isinstance(path, str) and _PLAIN.match(path):
+        return path
     check_text(path, f"the {what} path", limit=MAX_PATH)
     for part in path.split("/"):
         if part in ("", ".", ".."):
@@ -167,8 +173,7 @@ def check_paths(paths: list[str], what: str = "artifact") -> None:
                 hint="some systems take them for one file: rename one",
             )
         seen[folded] = path
-    for path in paths:
-        folded = unicodedata.normalize("NFC", path).casefold()
+    for folded in seen:
         for parent in _parents(folded):
             if parent in seen:
                 raise InvalidName(f"{_show(seen[parent])} is a file and a folder in this {what}")

@@ -8,7 +8,7 @@ import re
 import shutil
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from registry.artifacts import Artifact, File, collect, special_file
 from registry.errors import Conflict, Corrupt, InvalidName, Unavailable
@@ -114,6 +114,21 @@ def _copy_in(source: Path, target: Path, artifact: Path) -> tuple[str, int]:
     finally:
         os.close(fd)
     return digest.hexdigest(), size
+
+
+def stage(stream: BinaryIO, size: int, target: Path) -> str:
+    """Copy `size` bytes of a stream into the staging area, durably. Returns their SHA-256."""
+    out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
+    try:
+        digest = hashlib.sha256()
+        while size and (block := stream.read(min(size, _BLOCK))):
+            digest.update(block)
+            size -= len(block)
+            disk.write_all(out, block)
+        os.fsync(out)
+    finally:
+        os.close(out)
+    return digest.hexdigest()
 
 
 def _read(fd: int, source: Path) -> bytes:

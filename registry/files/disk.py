@@ -76,7 +76,7 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def read_file(path: Path, *, limit: int = 1 << 26) -> bytes:
+def read_file(path: Path | str, *, limit: int = 1 << 26) -> bytes:
     """Read a regular file of at most `limit` bytes.
 
     Raises
@@ -114,9 +114,18 @@ def read_file(path: Path, *, limit: int = 1 << 26) -> bytes:
 
 
 @contextmanager
-def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
-    """Hold the lock file `path` (made if missing). The kernel releases it when its holder dies: no stale locks."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+def locked(path: Path, *, shared: bool = False, reading: bool = False) -> Iterator[None]:
+    """Hold the lock file `path` (made if missing). The kernel releases it when its holder dies: no stale locks.
+
+    With `reading`, a read-only copy needs no lock: nobody can change it.
+    """
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if not reading or error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        yield
+        return
     try:
         fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield

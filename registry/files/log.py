@@ -62,7 +62,7 @@ class NumberedLog:
     def read(self, number: int) -> dict[str, Any]:
         """One document. Raises ``FileNotFoundError``, ``Corrupt``, ``NewerSchema``."""
         path = f"{self._prefix}{number}.json"
-        return documents.decode(disk.read_file(Path(path)), path)
+        return documents.decode(disk.read_file(path), path)
 
     def append(
         self, writer: Writer, document: Callable[[int], dict[str, Any]], *, check: Callable[[int], None] | None = None

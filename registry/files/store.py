@@ -116,9 +116,9 @@ class Store:
         return path
 
     @contextmanager
-    def publishing(self) -> Iterator[None]:
+    def publishing(self, *, reading: bool = False) -> Iterator[None]:
         """Hold off collection between the arrival of content and that of the document that names it."""
-        with disk.locked(self.root / "lock", shared=True):
+        with disk.locked(self.root / "lock", shared=True, reading=reading):
             yield
 
     @contextmanager

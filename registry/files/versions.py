@@ -13,6 +13,19 @@ from registry.files import content
 from registry.files.documents import Reader, write_time
 from registry.models import AliasMove, Lineage, ModelVersion
 
+
+class Frozen(dict[str, Any]):
+    """A dictionary that cannot be changed: what is read may be kept in memory and handed out again."""
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError("what a registry gives back cannot be changed: make a copy with dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
+
+
 _LINEAGE = {field.name for field in fields_of(Lineage)}
 
 
@@ -47,10 +60,10 @@ def read_version(reader: Reader, name: str, number: int) -> tuple[ModelVersion, 
         size=artifact.size,
         created=reader.time("created"),
         description=reader.text("description", ""),
-        metrics=reader.numbers("metrics"),
-        parameters=reader.table("parameters"),
-        tags=reader.texts("tags"),
-        properties=reader.texts("properties"),
+        metrics=Frozen(reader.numbers("metrics")),
+        parameters=Frozen(reader.table("parameters")),
+        tags=Frozen(reader.texts("tags")),
+        properties=Frozen(reader.texts("properties")),
         lineage=Lineage(**{key: value for key, value in lineage.items() if key in _LINEAGE}),
     )
     return version, artifact
@@ -73,7 +86,7 @@ def read_state(reader: Reader, name: str, number: int) -> tuple[datetime | None,
     if reader.text("name") != name or reader.number("version") != number:
         raise Corrupt(f"{reader.where} belongs to another version")
     deleted = None if reader.document.get("deleted") is None else reader.time("deleted")
-    return deleted, reader.texts("tags")
+    return deleted, Frozen(reader.texts("tags"))
 
 
 def read_move(reader: Reader, name: str, alias: str, number: int) -> AliasMove:
@@ -91,3 +104,8 @@ def read_move(reader: Reader, name: str, alias: str, number: int) -> AliasMove:
     if (move.name.lower(), move.alias.lower(), move.sequence) != (name.lower(), alias.lower(), number):
         raise Corrupt(f"{reader.where} says that it is entry {move.sequence} of {move.name}@{move.alias}")
     return move
+
+
+def move_document(move: AliasMove) -> dict[str, Any]:
+    """The document of one entry of a promotion log."""
+    return {**asdict(move), "when": write_time(move.when)}
