@@ -6,6 +6,7 @@ Source: learn.microsoft.com/azure/devops/pipelines/yaml-schema (the keys), .../p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +17,54 @@ from rehearse.errors import NotRehearsed, PipelineError
 from rehearse.graph import Job, Pipeline, Stage, Step, Variable
 from rehearse.source import Node, where
 
-_PIPELINE = set(
-    [
-        "name",
-        "appendCommitMessageToRunName",
-        "trigger",
-        "pr",
-        "schedules",
-        "resources",
-        "variables",
-        "parameters",
-        "pool",
-        "lockBehavior",
-        "stages",
-        "jobs",
-        "steps",
-        "container",
-        "services",
-        "workspace",
-        "strategy",
-    ]
-)
-_STAGE = set(
-    [
-        "stage",
-        "displayName",
-        "pool",
-        "dependsOn",
-        "condition",
-        "variables",
-        "jobs",
-        "lockBehavior",
-        "trigger",
-        "isSkippable",
-    ]
-)
-_JOB = set(
-    [
-        "displayName",
-        "dependsOn",
-        "condition",
-        "continueOnError",
-        "timeoutInMinutes",
-        "cancelTimeoutInMinutes",
-        "variables",
-        "pool",
-        "container",
-        "services",
-        "workspace",
-        "uses",
-        "steps",
-        "strategy",
-        "templateContext",
-    ]
-)
+_PIPELINE = {
+    "name",
+    "appendCommitMessageToRunName",
+    "trigger",
+    "pr",
+    "schedules",
+    "resources",
+    "variables",
+    "parameters",
+    "pool",
+    "lockBehavior",
+    "stages",
+    "jobs",
+    "steps",
+    "container",
+    "services",
+    "workspace",
+    "strategy",
+}
+_STAGE = {
+    "stage",
+    "displayName",
+    "pool",
+    "dependsOn",
+    "condition",
+    "variables",
+    "jobs",
+    "lockBehavior",
+    "trigger",
+    "isSkippable",
+}
+_JOB = {
+    "displayName",
+    "dependsOn",
+    "condition",
+    "continueOnError",
+    "timeoutInMinutes",
+    "cancelTimeoutInMinutes",
+    "variables",
+    "pool",
+    "container",
+    "services",
+    "workspace",
+    "uses",
+    "steps",
+    "strategy",
+    "templateContext",
+}
 HOOKS = ("preDeploy", "deploy", "routeTraffic", "postRouteTraffic")
 
 
@@ -79,6 +74,7 @@ def pipeline(
     given: dict[str, Any] | None = None,
     predefined: dict[str, str] | None = None,
     name: str | None = None,
+    overrides: Mapping[str, str] | None = None,
 ) -> Pipeline:
     """Read and expand one Azure pipeline.
 
@@ -94,13 +90,15 @@ def pipeline(
         Variables that the service knows at expansion, such as ``Build.Reason``.
     name : str, optional
         The pipeline's name in the project; default: the file's stem.
+    overrides : mapping of str to str, optional
+        Variables of the files that get another value.
 
     Raises
     ------
     rehearse.errors.RehearseError
         The service would refuse it, or it uses something that is not known here.
     """
-    document, parameters = Expander(root, predefined).pipeline(path, given)
+    document, parameters = Expander(root, predefined, overrides).pipeline(path, given)
     keys(document, _PIPELINE, "a pipeline")
     forms = [key for key in ("stages", "jobs", "steps") if key in document]
     if len(forms) != 1:

@@ -76,10 +76,15 @@ class Expander:
         The repository; template paths that begin with ``/`` are relative to it.
     predefined : mapping of str to str
         Variables that the service knows when it expands (``Build.Reason`` ...).
+    overrides : mapping of str to str, optional
+        Variables of the files that get another value: what an edit of the file would do.
     """
 
-    def __init__(self, root: Path, predefined: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, root: Path, predefined: Mapping[str, str] | None = None, overrides: Mapping[str, str] | None = None
+    ) -> None:
         self.root = root
+        self.overrides = dict(overrides or {})
         self.predefined = dict(predefined or {})
         self.files: list[Path] = []
 
@@ -314,7 +319,7 @@ class Expander:
     def _variable(self, name: str, value: Any, place: str | None, scope: Scope) -> Node:
         if isinstance(value, (Mapping, list)):
             raise PipelineError(f"the variable {name!r} must be text", where=place)
-        text = Text(to_text(value), place)
+        text = Text(self.overrides.get(str(name), to_text(value)), place)
         scope.variables[str(name)] = text
         node = Node({"name": Text(name, place), "value": text})
         node.where = place

@@ -1,4 +1,4 @@
-"""Where rehearsed steps run: clean environments, a place for artifacts and runs, and the cloud that they think is there."""
+"""Where rehearsed steps run: clean environments, a place for artifacts and runs, the cloud that they believe in."""
 
 from __future__ import annotations
 

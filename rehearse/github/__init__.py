@@ -1,0 +1,1 @@
+"""GitHub Actions: the subset that the workflows of this project use."""
