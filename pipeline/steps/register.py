@@ -27,6 +27,8 @@ def register(context: StepContext) -> RegisterResult:
         reason = f"{verdict.decision}: {verdict.reason}"
         context.set_tags({"register": "skipped"})
         context.progress(f"nothing registered: {reason}")
+        if config.cancel_on_keep and context.parent is not None:
+            context.parent.cancel()
         return RegisterResult(None, None, None, trained.run_id, reason)
     folder = context.inputs["train"] / MODEL
     if tree_digest(folder) != trained.model_digest:
