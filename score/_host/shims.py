@@ -52,9 +52,10 @@ class AMLResponse(Response):
             body = json.dumps({} if message is None else message)
             super().__init__(body, status=status_code, mimetype="application/json")
         else:
-            super().__init__(message, status=status_code)
-            if "Content-Type" in given:
-                self.headers.remove("Content-Type")
+            kind = given.get("Content-Type")
+            super().__init__(message, status=status_code, content_type=kind if kind and "," not in kind else None)
+            if kind is not None:
+                given = {name: value for name, value in given.items() if name != "Content-Type"}
         self.headers["x-ms-run-function-failed"] = str(run_function_failed)
         for name, value in given.items():
             for part in value.split(","):
