@@ -35,6 +35,15 @@ install: $(VENV)/.runtime ## make the environment that `make demo` uses
 .PHONY: dev
 dev: $(VENV)/.dev ## make the environment that the tests use
 
+$(VENV)/.azure: requirements/locks/azure-$(MINOR).txt pyproject.toml | $(BIN)/python
+	@test -e $(VENV)/.dev || { echo "installing the Azure set (Python $(MINOR))" >&2; \
+	  $(PIP) install --require-hashes -r requirements/locks/azure-$(MINOR).txt; }
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime
+
+.PHONY: azure
+azure: $(VENV)/.azure ## make the environment that the Azure backend uses
+
 .PHONY: lock
 lock: ## compile the locked requirements again (needs uv and a package index)
 	requirements/compile.sh
@@ -74,6 +83,32 @@ lint: $(VENV)/.dev ## ruff, mypy, import rules
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+SHELL_FILES := $(shell git ls-files '*.sh' .ci 2>/dev/null)
+DOCKERFILES := $(shell git ls-files '*Dockerfile*' 2>/dev/null)
+
+.PHONY: lint-delivery
+lint-delivery: $(VENV)/.dev ## pipelines, workflows, Dockerfile, shell, secrets
+	$(BIN)/python -m rehearse check
+	$(BIN)/actionlint -shellcheck $(BIN)/shellcheck .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet --config .github/zizmor.yml .github
+	$(BIN)/hadolint $(DOCKERFILES)
+	$(BIN)/shellcheck $(SHELL_FILES)
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+
+.PHONY: audit
+audit: $(VENV)/.dev ## known vulnerabilities of the locked requirements (needs a network)
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/locks/azure-$(MINOR).txt
+
+.PHONY: sbom
+sbom: $(VENV)/.dev ## the bill of materials of the scoring image and of the kit, as CycloneDX
+	mkdir -p reports/sbom
+	$(BIN)/cyclonedx-py requirements requirements/locks/score-$(MINOR).txt -o reports/sbom/score.cdx.json
+	$(BIN)/cyclonedx-py requirements requirements/locks/azure-$(MINOR).txt -o reports/sbom/azure.cdx.json
+
+.PHONY: rehearse
+rehearse: $(VENV)/.dev ## run the delivery pipelines themselves on this machine (KIND=azure|github)
+	$(BIN)/python -m rehearse run --kind $(or $(KIND),azure)
 
 .PHONY: format
 format: $(VENV)/.dev ## format the code
