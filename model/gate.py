@@ -10,6 +10,10 @@ from enum import Enum
 from model.errors import CannotDecide
 
 
+ROUNDING = 1e-9
+"""Relative difference below which two values are equal: another order of the same sums is no better model."""
+
+
 class Outcome(str, Enum):
     """What the gate says. The third outcome, *cannot decide*, is an error: ``CannotDecide``."""
 
@@ -67,6 +71,8 @@ def decide(rule: Rule, candidate: Mapping[str, object], production: Mapping[str,
     gain = old - new if rule.direction == "lower" else new - old
     comparison = f"{rule.metric} {new:.6g} against production's {old:.6g}"
     needed = f" by more than {rule.margin:g}" if rule.margin else ""
+    if math.isclose(new, old, rel_tol=ROUNDING):
+        gain = 0.0
     if gain > rule.margin:
         return Verdict(Outcome.PROMOTE, f"better{needed}: {comparison}", new, old)
     word = "equal" if gain == 0 else f"not better{needed}"

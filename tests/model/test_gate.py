@@ -23,6 +23,8 @@ def test_the_first_model_is_promoted() -> None:
         (LOWER, 4.0, 5.0, Outcome.PROMOTE),
         (LOWER, 5.0, 5.0, Outcome.KEEP),
         (LOWER, 6.0, 5.0, Outcome.KEEP),
+        (LOWER, 5.0 - 1e-12, 5.0, Outcome.KEEP),
+        (LOWER, 5.0 - 1e-6, 5.0, Outcome.PROMOTE),
         (Rule("mse", "higher"), 6.0, 5.0, Outcome.PROMOTE),
         (Rule("mse", "higher"), 5.0, 5.0, Outcome.KEEP),
         (Rule("mse", "higher"), 4.0, 5.0, Outcome.KEEP),
