@@ -12,6 +12,10 @@ help: ## print this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- environments: one folder, two sizes; a stamp says which lock is in it --------------------------------------
+# ENV_READY=1 says that $(VENV) is complete and must not be touched (a rehearsal runs make in a copy of this folder).
+ifdef ENV_READY
+$(VENV)/.runtime $(VENV)/.dev: ;
+else
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "Python $(MINOR) is not supported: use 3.10 to 3.13, for example 'make demo PYTHON=python3.11'" >&2; exit 2; }
@@ -28,6 +32,7 @@ $(VENV)/.dev: requirements/locks/dev-$(MINOR).txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements/locks/dev-$(MINOR).txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.runtime
+endif
 
 .PHONY: install
 install: $(VENV)/.runtime ## make the environment that `make demo` uses

@@ -89,7 +89,8 @@ class World:
         path = [str(Path(sys.executable).parent), *system]
         variables = {name: os.environ[name] for name in _PASSED if name in os.environ}
         variables |= {"PATH": os.pathsep.join(dict.fromkeys(path)), "HOME": str(home), "PYTHONUNBUFFERED": "1"}
-        variables |= {"TMPDIR": str(home), "VENV": str(self.venv)}
+        # The environment is shared with the project: make must not install the copy into it.
+        variables |= {"TMPDIR": str(home), "VENV": str(self.venv), "ENV_READY": "1", "PYTHONPATH": "."}
         variables |= self.extra
         if signed_in:
             variables |= self.signed_in
