@@ -14,7 +14,7 @@ help: ## print this help
 # ---- environments: one folder, two sizes; a stamp says which lock is in it --------------------------------------
 # ENV_READY=1 says that $(VENV) is complete and must not be touched (a rehearsal runs make in a copy of this folder).
 ifdef ENV_READY
-$(VENV)/.runtime $(VENV)/.dev: ;
+$(VENV)/.runtime $(VENV)/.azure $(VENV)/.dev: ;
 else
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -27,6 +27,11 @@ $(VENV)/.runtime: requirements/locks/runtime-$(MINOR).txt pyproject.toml | $(BIN
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(VENV)/.azure: requirements/locks/azure-$(MINOR).txt | $(VENV)/.runtime
+	@echo "installing the Azure set (Python $(MINOR))" >&2
+	@$(PIP) install --require-hashes -r requirements/locks/azure-$(MINOR).txt
+	@touch $@
+
 $(VENV)/.dev: requirements/locks/dev-$(MINOR).txt pyproject.toml | $(BIN)/python
 	@echo "installing the development set (Python $(MINOR))" >&2
 	@$(PIP) install --require-hashes -r requirements/locks/dev-$(MINOR).txt
@@ -36,6 +41,9 @@ endif
 
 .PHONY: install
 install: $(VENV)/.runtime ## make the environment that `make demo` uses
+
+.PHONY: azure
+azure: $(VENV)/.azure ## add what the Azure backend needs (azureml-core)
 
 .PHONY: dev
 dev: $(VENV)/.dev ## make the environment that the tests use

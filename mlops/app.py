@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlops.output import Output
 
 if TYPE_CHECKING:
-    from mlops.backends import Backend
+    from mlops.backend import Backend
     from mlops.settings import Settings
 
 

@@ -1,0 +1,68 @@
+"""What a backend is: the seams, each opened when it is first used."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlops.settings import Settings
+
+if TYPE_CHECKING:
+    from deploy.images import ImageBuilder
+    from deploy.services import Services
+    from mlops.checks import Check
+    from pipeline.runner import PipelineRunner
+    from registry.data import DataSets
+    from registry.models import ModelRegistry
+    from registry.runs import RunHistory
+
+
+class Backend(ABC):
+    """The seams of one backend, each opened when it is first used."""
+
+    name: str
+
+    def __init__(self, settings: Settings, project: Path) -> None:
+        self.settings = settings
+        self.project = project
+
+    @property
+    def state(self) -> Path:
+        """Where this machine keeps what the backend does on it."""
+        folder = Path(str(self.settings["state"]))
+        return folder if folder.is_absolute() else self.project / folder
+
+    @property
+    @abstractmethod
+    def registry(self) -> ModelRegistry: ...
+
+    @property
+    @abstractmethod
+    def runs(self) -> RunHistory: ...
+
+    @property
+    @abstractmethod
+    def data(self) -> DataSets: ...
+
+    @property
+    @abstractmethod
+    def images(self) -> ImageBuilder | None:
+        """``None`` where services need no image (local processes)."""
+
+    @property
+    @abstractmethod
+    def services(self) -> Services: ...
+
+    @property
+    @abstractmethod
+    def pipelines(self) -> PipelineRunner: ...
+
+    @abstractmethod
+    def checks(self) -> list[Check]:
+        """What ``mlops doctor`` finds out about this backend."""
+
+    @property
+    def target_reason(self) -> str:
+        """Why services run where they run; one line for a person, empty where there is nothing to explain."""
+        return ""
