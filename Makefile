@@ -27,10 +27,11 @@ $(VENV)/.runtime: requirements/locks/runtime-$(MINOR).txt pyproject.toml | $(BIN
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.azure: requirements/locks/azure-$(MINOR).txt | $(VENV)/.runtime
-	@echo "installing the Azure set (Python $(MINOR))" >&2
-	@$(PIP) install --require-hashes -r requirements/locks/azure-$(MINOR).txt
-	@touch $@
+$(VENV)/.azure: requirements/locks/azure-$(MINOR).txt pyproject.toml | $(BIN)/python
+	@test -e $(VENV)/.dev || { echo "installing the Azure set (Python $(MINOR))" >&2; \
+	  $(PIP) install --require-hashes -r requirements/locks/azure-$(MINOR).txt; }
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.dev: requirements/locks/dev-$(MINOR).txt pyproject.toml | $(BIN)/python
 	@echo "installing the development set (Python $(MINOR))" >&2
@@ -47,15 +48,6 @@ azure: $(VENV)/.azure ## add what the Azure backend needs (azureml-core)
 
 .PHONY: dev
 dev: $(VENV)/.dev ## make the environment that the tests use
-
-$(VENV)/.azure: requirements/locks/azure-$(MINOR).txt pyproject.toml | $(BIN)/python
-	@test -e $(VENV)/.dev || { echo "installing the Azure set (Python $(MINOR))" >&2; \
-	  $(PIP) install --require-hashes -r requirements/locks/azure-$(MINOR).txt; }
-	@$(PIP) install --no-deps --no-build-isolation -e .
-	@touch $@ $(VENV)/.runtime
-
-.PHONY: azure
-azure: $(VENV)/.azure ## make the environment that the Azure backend uses
 
 .PHONY: lock
 lock: ## compile the locked requirements again (needs uv and a package index)
