@@ -33,7 +33,7 @@ def fingerprint(step: Step, config: PipelineConfig, inputs: dict[str, Path], roo
         "step": step.name,
         "settings": {name: getattr(config, name) for name in step.depends},
         "inputs": {name: file_digest(folder / RESULT) for name, folder in inputs.items()},
-        "code": provenance.code_digest(root, ("model", "pipeline", "registry")),
+        "code": provenance.code_digest(root, ("model", "pipeline", "registry", "score")),
         "lock": provenance.lock_digest(root),
         "python": provenance.python_minor(),
     }
