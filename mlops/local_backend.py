@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from mlops.backend import Backend
 if TYPE_CHECKING:
     from deploy.images import ImageBuilder
     from deploy.services import Services
+    from deploy.targets import LocalTarget
     from mlops.checks import Check
     from pipeline.runner import PipelineRunner
     from registry.data import DataSets
@@ -40,15 +42,31 @@ class LocalBackend(Backend):
 
         return FileDataSets(self.state / "data")
 
+    @cached_property
+    def _target(self) -> LocalTarget:
+        from deploy.targets import LocalTarget
+
+        python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return LocalTarget(
+            self.state,
+            wanted=self.settings["services.target"],
+            python=python,
+            base_image=self.settings["image.base"] or None,
+            lock=self.project / "requirements" / "locks" / f"score-{python}.txt",
+        )
+
     @property
     def images(self) -> ImageBuilder | None:
-        return None
+        return self._target.images()
 
     @cached_property
     def services(self) -> Services:
-        from deploy.process import ProcessServices
+        return self._target.services()
 
-        return ProcessServices(self.state / "services")
+    @property
+    def target_reason(self) -> str:
+        choice = self._target.choice
+        return f"services are {'containers' if choice.name == 'docker' else 'local processes'}: {choice.reason}"
 
     @cached_property
     def pipelines(self) -> PipelineRunner:

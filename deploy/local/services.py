@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,20 @@ class LocalServices(Services):
     root : pathlib.Path
         Where they are kept (``.mlops/services``).
     runners : sequence of Runner
-        The first runs new deployments; the others look after revisions that were deployed with another target.
+        Whoever is needed to look after the revisions that are there.
+    target : callable, optional
+        Says with which of them to deploy, asked when that is to be known; default: with the first.
     """
 
-    def __init__(self, root: Path, runners: Sequence[Runner]) -> None:
+    def __init__(self, root: Path, runners: Sequence[Runner], *, target: Callable[[], str] | None = None) -> None:
         self.root = root.absolute()
-        self.target = runners[0].target
         self._runners = {runner.target: runner for runner in runners}
+        self._target = target or (lambda: runners[0].target)
+
+    @property
+    def target(self) -> str:
+        """What runs new deployments."""
+        return self._target()
 
     # ---- releasing ------------------------------------------------------------------------------------------------
     def deploy(
