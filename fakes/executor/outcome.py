@@ -36,7 +36,9 @@ def exited(program: str, code: int, tail: bytes) -> Outcome:
     if code == 0:
         return COMPLETED
     what = f"was terminated by signal {-code}" if code < 0 else f"exited with status code {code}"
-    lines = tail.decode("utf-8", "replace").strip().splitlines()[-LAST_LINES:]
+    # Without what the launcher's clean-up wrote after it.
+    said = tail.decode("utf-8", "replace").partition("Cleaning up all outstanding Run operations")[0]
+    lines = said.strip().splitlines()[-LAST_LINES:]
     return failed(
         f"Execution failed. User process '{program}' {what}. Please check log file '{LOG}' for error details. "
         f"Error: {chr(10).join(lines)}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,7 @@ from fakes.services.history.backend import HistoryBackend
 
 # Folders whose files become artifacts of the run when it ends.
 KEPT_FOLDERS = ("outputs", "logs")
+LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 @dataclass
@@ -61,7 +64,7 @@ def command_line(configuration: Mapping[str, Any], python: str, arguments: Seque
     if command:
         text = command if isinstance(command, str) else " ".join(str(part) for part in command)
         return ["bash", "-c", text]
-    return [python, str(configuration.get("script")), *arguments]
+    return [python, str(LAUNCHER), str(configuration.get("script")), *arguments]
 
 
 def expand(arguments: Sequence[Any], variables: Mapping[str, str]) -> list[str]:
@@ -96,6 +99,8 @@ def execute(job: Job, workspace: Workspace, run_id: str, task: Task) -> Outcome:
     environment |= run_variables(job.state, workspace, run, experiment)
     environment |= task.variables
     environment["PYTHONPATH"] = str(task.folder)
+    environment["PATH"] = os.pathsep.join([str(_programs(job)), environment["PATH"]])
+    environment["HOME"] = str(_home(job))
     for name in KEPT_FOLDERS:
         (task.folder / name).mkdir(exist_ok=True)
     container = run["dataContainerId"]
@@ -116,7 +121,7 @@ def execute(job: Job, workspace: Workspace, run_id: str, task: Task) -> Outcome:
                 cancel=job.cancel,
                 timeout=float(timeout) if timeout else None,
             )
-            end = ends.exited(shlex.join(task.argv[:1]), code, log.tail)
+            end = ends.exited(Path(task.argv[0]).name, code, log.tail)
         except ChildCanceled:
             log.line("The run was canceled.")
             end = ends.CANCELED
@@ -128,9 +133,30 @@ def execute(job: Job, workspace: Workspace, run_id: str, task: Task) -> Outcome:
     return end
 
 
+def _programs(job: Job) -> Path:
+    """A folder with a ``python`` that starts scripts by the launcher, for jobs that are commands."""
+    folder = job.folder / "bin"
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        for name in ("python", "python3"):
+            program = folder / name
+            program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(LAUNCHER))} "$@"\n')
+            program.chmod(0o755)
+    return folder
+
+
+def _home(job: Job) -> Path:
+    folder = job.folder / "home"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def keep_outputs(job: Job, workspace: Workspace, container: str, folder: Path) -> None:
     """Keep the files below ``outputs`` and ``logs`` as artifacts of the run."""
-    for name in KEPT_FOLDERS:
-        root = folder / name
-        for path in sorted(p for p in root.rglob("*") if p.is_file()):
-            storage.put_artifact(job.state, workspace, container, path.relative_to(folder).as_posix(), path)
+    held = storage.artifact_names(job.state, workspace, container)
+    for root in KEPT_FOLDERS:
+        for path in sorted(p for p in (folder / root).rglob("*") if p.is_file()):
+            name = path.relative_to(folder).as_posix()
+            # What the script uploaded by itself under the same name stays.
+            if name not in held:
+                storage.put_artifact(job.state, workspace, container, name, path.read_bytes())

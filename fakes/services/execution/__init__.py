@@ -1,0 +1,1 @@
+"""Script runs: what is submitted to a compute target."""

@@ -1,0 +1,152 @@
+"""The execution service: what a submitted run must look like, and how it begins. No HTTP.
+
+Facts: ``azureml._execution._commands`` and ``azureml.core.runconfig`` of ``azureml-core`` 1.61.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from fakes.core.errors import AzureError, bad_request, conflict
+from fakes.executor.jobs import Jobs
+from fakes.executor.storage import below, unpack_snapshot
+from fakes.executor.submission import start_script_run
+from fakes.services.compute.models import Computes
+from fakes.services.history.backend import HistoryBackend
+from fakes.services.history.models import FINAL
+from fakes.services.snapshots.backend import SnapshotsBackend
+
+if TYPE_CHECKING:
+    from fakes.core.state import State
+    from fakes.core.tenancy import Workspace
+
+Document = dict[str, Any]
+FRAMEWORKS = {"python"}
+MAX_MEMBERS = 20_000
+
+
+def not_offered(what: str) -> AzureError:
+    """The answer for a run that this fake cannot execute as Azure would."""
+    return AzureError(501, "NotImplementedByFake", f"{what} is not implemented by this fake; nothing was started.")
+
+
+def check(state: State, workspace: Workspace, configuration: Mapping[str, Any]) -> str:
+    """Check a run configuration; gives the name of its compute target. Raises ``AzureError`` 400, 404, 501."""
+    target = configuration.get("target")
+    if not target:
+        raise bad_request("The run configuration names no compute target.")
+    if not configuration.get("script") and not configuration.get("command"):
+        raise bad_request("The run configuration has neither a script nor a command.")
+    framework = str(configuration.get("framework") or "Python")
+    communicator = str(configuration.get("communicator") or "None")
+    nodes = int(configuration.get("nodeCount") or 1)
+    if nodes > 1:
+        raise not_offered(f"A run on {nodes} nodes")
+    if framework.lower() not in FRAMEWORKS:
+        raise not_offered(f"The framework {framework}")
+    if communicator.lower() not in ("none", ""):
+        raise not_offered(f"A distributed run ({communicator})")
+    if target not in ("local", "amlcompute"):
+        _check_target(state, workspace, str(target), nodes)
+    return str(target)
+
+
+def _check_target(state: State, workspace: Workspace, target: str, nodes: int) -> None:
+    computes = state.backend(Computes)
+    computes.get(workspace, target)
+
+
+def begin(
+    state: State,
+    workspace: Workspace,
+    experiment: str,
+    run_id: str,
+    definition: Mapping[str, Any],
+    unpack: Callable[[State, Path], None] | None,
+    *,
+    host: str,
+) -> Document:
+    """Make the run in run history and, when `unpack` is given, start it. Under the state lock."""
+    configuration: Mapping[str, Any] = definition.get("Configuration") or {}
+    target = check(state, workspace, configuration)
+    history = state.backend(HistoryBackend).of(workspace)
+    held = history.create_experiment(experiment, exist_ok=True)
+    if any(run["runId"] == run_id for run in history.query_runs(None, {})):
+        raise conflict(f"Run {run_id} already exists.")
+    run = history.put_run(
+        held,
+        run_id,
+        {
+            "parentRunId": definition.get("ParentRunId"),
+            "status": "Queued" if unpack else "Preparing",
+            "runType": "azureml.scriptrun",
+            "target": target,
+            "scriptName": configuration.get("script"),
+            "runDefinition": dict(configuration),
+            "properties": {
+                "_azureml.ComputeTargetType": "local" if target == "local" else "amlcompute",
+                "ContentSnapshotId": definition.get("SnapshotId"),
+                "azureml.runsource": "azureml.scriptrun",
+            },
+        },
+    )
+    run["cancelUri"] = cancel_address(workspace, host, experiment, run_id)
+    if unpack is not None:
+        start_script_run(state, workspace, run_id, configuration, unpack)
+    return run
+
+
+def cancel_address(workspace: Workspace, host: str, experiment: str, run_id: str) -> str:
+    """Where to post to cancel a run."""
+    scope = f"{workspace.arm_id}/experiments/{quote(experiment, safe='')}"
+    return f"https://{host}/execution/v1.0{scope}/runId/{quote(run_id, safe='')}/cancel"
+
+
+def cancel(state: State, workspace: Workspace, run_id: str) -> None:
+    """Ask a run to stop. One that has ended stays as it is. Under the state lock. Raises ``AzureError`` 404."""
+    history = state.backend(HistoryBackend).of(workspace)
+    run = history.run(run_id)
+    if run["status"] in FINAL:
+        return
+    if state.backend(Jobs).cancel(run_id):
+        history.set_status(run_id, "CancelRequested")
+    else:
+        history.set_status(run_id, "Canceled")
+
+
+def snapshot_source(state: State, workspace: Workspace, snapshot_id: str) -> Callable[[State, Path], None]:
+    """Unpacks a snapshot. Raises ``AzureError`` 404 at once when there is none."""
+    state.backend(SnapshotsBackend).of(workspace).get(snapshot_id)
+
+    def unpack(now: State, folder: Path) -> None:
+        unpack_snapshot(now, workspace, snapshot_id, folder)
+
+    return unpack
+
+
+def zip_source(data: bytes) -> Callable[[State, Path], None]:
+    """Unpacks an archive. Raises ``AzureError`` 400 at once when it is none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = archive.infolist()
+    except zipfile.BadZipFile as error:
+        raise bad_request(f"The project is not a zip archive: {error}") from error
+    if len(members) > MAX_MEMBERS:
+        raise bad_request(f"The project has more than {MAX_MEMBERS} files.")
+
+    def unpack(_: State, folder: Path) -> None:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.infolist():
+                if member.is_dir() or stat.S_ISLNK(member.external_attr >> 16):
+                    continue
+                path = below(folder, member.filename)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(archive.read(member))
+
+    return unpack
