@@ -75,7 +75,7 @@ class Application:
         request_id = state.request_ids.guid()
         family = hosts.ADMIN if environ.get(ADMIN) else hosts.family_of(request.host) or ""
         router = self._routers.get(family)
-        found = router.match(request.method, environ[RAW_PATH]) if router else None
+        found = router.match(request.method, environ[RAW_PATH], request.args) if router else None
         route, service, params = found or (_UNKNOWN_ROUTE, _UNKNOWN_SERVICE, {})
         call = Call(state, request, route, service, params, request_id)
         try:

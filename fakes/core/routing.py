@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -58,6 +58,9 @@ class Route:
         says False and takes the lock itself, briefly.
     query
         When given, the names of the query parameters: others are refused in strict mode.
+    when
+        Query parameters that tell operations of the same method and path apart: pairs of name and value; None means
+        that the parameter must be absent. The route with more conditions is tried first.
     """
 
     method: str
@@ -70,6 +73,7 @@ class Route:
     locked: bool = True
     auth: Auth | None = None
     query: frozenset[str] | None = None
+    when: tuple[tuple[str, str | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ class _Node:
         self.fixed: dict[str, _Node] = {}
         self.one: _Node | None = None
         self.rest: _Node | None = None
-        self.routes: dict[str, tuple[Route, Service, list[str]]] = {}
+        self.routes: dict[str, list[tuple[Route, Service, list[str]]]] = {}
 
 
 Match = tuple[Route, Service, dict[str, str]]
@@ -218,21 +222,23 @@ class Router:
                 node = node.one
             else:
                 node = node.fixed.setdefault(segment.casefold(), _Node())
-        if route.method in node.routes:
-            other = node.routes[route.method][0]
-            raise ValueError(f"{route.operation} and {other.operation} share {route.method} {route.template}")
-        node.routes[route.method] = (route, service, names)
+        same = node.routes.setdefault(route.method, [])
+        for other, _, _ in same:
+            if sorted(other.when, key=str) == sorted(route.when, key=str):
+                raise ValueError(f"{route.operation} and {other.operation} share {route.method} {route.template}")
+        same.append((route, service, names))
+        same.sort(key=lambda entry: -len(entry[0].when))
         self.routes.append((route, service))
 
-    def match(self, method: str, raw_path: str) -> Match | None:
+    def match(self, method: str, raw_path: str, args: Mapping[str, str] | None = None) -> Match | None:
         """Return the route, its service and the path parameters, or None."""
         segments = split_path(raw_path)
+        query = {name.lower(): value.lower() for name, value in (args or {}).items()}
         for candidate in (method, "GET") if method == "HEAD" else (method,):
             for node, values in _walk(self._root, segments, 0):
-                found = node.routes.get(candidate)
-                if found:
-                    route, service, names = found
-                    return route, service, dict(zip(names, values, strict=True))
+                for route, service, names in node.routes.get(candidate, ()):
+                    if all(query.get(name) == value for name, value in route.when):
+                        return route, service, dict(zip(names, values, strict=True))
         return None
 
 

@@ -40,6 +40,10 @@ class Backend:
     def __init__(self, state: State) -> None:
         self.state = state
 
+    def uses(self, workspace: Workspace, kind: str, name: str) -> list[str]:
+        """Return the names of what needs `name` (of a kind: ``model``, ``environment``, ...), so that it stays."""
+        return []
+
     def closing(self) -> None:
         """End what must not outlive the state; called on reset and exit, without the lock."""
 
@@ -92,6 +96,11 @@ class State:
             if found is None:
                 found = self._backends[cls] = cls(self)
             return found  # type: ignore[return-value]
+
+    def users_of(self, workspace: Workspace, kind: str, name: str) -> list[str]:
+        """Return the names of what needs `name`, over all services."""
+        with self.lock:
+            return [user for backend in self._backends.values() for user in backend.uses(workspace, kind, name)]
 
     def workspace(self, name: str | None = None) -> Workspace:
         """Return the workspace of the settings, or another of the same resource group by name."""

@@ -81,6 +81,11 @@ class Workspace:
         return "azureml"
 
     @property
+    def blobstore(self) -> str:
+        """Name of the container behind the default datastore."""
+        return f"azureml-blobstore-{self.workspace_id}"
+
+    @property
     def created_iso(self) -> str:
         """Creation time as Azure writes it."""
         return iso(self.created)

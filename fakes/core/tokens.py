@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ class Tokens:
         }
         return jwt.encode(payload, self._key, algorithm="HS256")
 
-    def check(self, authorization: str | None) -> Principal:
+    def check(self, authorization: str | None, audiences: Sequence[str] = AUDIENCES) -> Principal:
         """Return who an ``Authorization`` header names.
 
         Raises
@@ -104,7 +105,7 @@ class Tokens:
             ) from error
         if claims["exp"] <= self._state.clock.timestamp():
             raise self._refusal("ExpiredAuthenticationToken", "The access token expiry UTC time is in the past.")
-        if str(claims["aud"]).rstrip("/") not in {audience.rstrip("/") for audience in AUDIENCES}:
+        if str(claims["aud"]).rstrip("/") not in {audience.rstrip("/") for audience in audiences}:
             raise self._refusal(
                 "InvalidAuthenticationTokenAudience",
                 f"The access token has been obtained for wrong audience or resource '{claims['aud']}'.",

@@ -1,0 +1,1 @@
+"""Assets: named groups of artifacts; what a registered model points to."""

@@ -1,0 +1,43 @@
+"""Answers of the asset service."""
+
+from __future__ import annotations
+
+from werkzeug import Response
+
+from fakes.core.routing import Call, empty_response, json_response
+from fakes.services.assets.models import AssetsBackend
+from fakes.services.models.patching import apply_patch
+
+
+def _backend(call: Call) -> AssetsBackend:
+    return call.state.backend(AssetsBackend)
+
+
+def create_asset(call: Call) -> Response:
+    """Create an asset."""
+    return json_response(_backend(call).create(call.workspace, call.json_object()).document)
+
+
+def get_asset(call: Call) -> Response:
+    """Answer with one asset."""
+    return json_response(_backend(call).get(call.workspace, call.params["id"]).document)
+
+
+def list_assets(call: Call) -> Response:
+    """Answer with the assets, newest first."""
+    found = _backend(call).all(call.workspace, name=call.arg("name"), run_id=call.arg("runId"))
+    count = call.number("count", 1000, 1, 10000)
+    return json_response({"value": [asset.document for asset in reversed(found)][:count]})
+
+
+def patch_asset(call: Call) -> Response:
+    """Change an asset."""
+    asset = _backend(call).get(call.workspace, call.params["id"])
+    asset.document = apply_patch(asset.document, call.json(), {"description", "kvTags", "properties", "meta"})
+    return json_response(asset.document)
+
+
+def delete_asset(call: Call) -> Response:
+    """Delete an asset."""
+    _backend(call).delete(call.workspace, call.params["id"])
+    return empty_response(200)

@@ -1,0 +1,1 @@
+"""Blob storage: what the SDK, the native data engine and the kit use of it."""

@@ -1,0 +1,1 @@
+"""Environments: conda, pip or Dockerfile definitions, by name and version."""
