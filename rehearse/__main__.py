@@ -87,7 +87,8 @@ def run(
 ) -> int:  # fmt: skip
     """Run pipelines, and those that they trigger, in clean copies of the project.
 
-    Without NAMES: the whole story, with what must be true after each run. Exits 7 when a run failed or left the wrong state.
+    Without NAMES: the whole story, with what must be true after each run. Exits 7 when a run failed or left the wrong
+    state.
     """
     from rehearse.story import Story
 
@@ -111,7 +112,7 @@ def main() -> int:
         return 5
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        return int(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return 130
     return int(code or 0)

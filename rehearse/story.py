@@ -12,7 +12,8 @@ from rehearse.clouds import open_cloud
 from rehearse.errors import RehearseError
 from rehearse.kits import open_kit
 from rehearse.outcomes import Outcomes
-from rehearse.run.azure_engine import AzureEngine, grant
+from rehearse.run.azure_engine import AzureEngine
+from rehearse.run.gates import grant
 from rehearse.run.results import GOOD, RunResult, StepResult
 from rehearse.run.table import Board
 from rehearse.run.world import World

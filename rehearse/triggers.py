@@ -12,7 +12,8 @@ from rehearse.run.results import GOOD, RunResult
 def started_by(run: RunResult, branch: str, pipelines: Iterable[Pipeline]) -> list[tuple[Pipeline, str]]:
     """Azure: pipelines whose pipeline resource triggers on this run, each with the alias of that resource.
 
-    All conditions of a trigger must hold: branches (one of them), tags (all of them); a run that failed triggers nothing.
+    All conditions of a trigger must hold: branches (one of them), tags (all of them). A run that failed triggers
+    nothing.
     Source: learn.microsoft.com/azure/devops/pipelines/process/pipeline-triggers.
     """
     found: list[tuple[Pipeline, str]] = []

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from rehearse.errors import ExpressionError, PipelineError, RehearseError
 from rehearse.graph import Job, Pipeline, Stage, Step, Variable
 from rehearse.interpolate import pieces
-from rehearse.run.azure_engine import in_order
 from rehearse.run.azure_runtime import _IDENTIFIER, _MACRO
+from rehearse.run.order import in_order
 from rehearse.run.project import Project
 from rehearse.run.tasks import known
 from rehearse.source import where
@@ -45,7 +45,7 @@ class _Check:
             if source not in self.project.pipelines:
                 yield PipelineError(f"the resource {alias!r} names the pipeline {source!r}, which does not exist")
         for stage in self.pipeline.stages:
-            yield from self._try(lambda stage=stage: in_order(stage.jobs))  # type: ignore[misc]
+            yield from self._try(lambda stage=stage: in_order(stage.jobs))
             known_here = set(top)
             yield from self._add(stage.variables, known_here)
             yield from self._condition(stage.condition, known_here, {"dependencies": set(stage.needs)}, stage.where)

@@ -104,7 +104,7 @@ class Expander:
                 result[key] = _joined(result[key], value)
             elif key in result and key != "parameters":
                 raise PipelineError(
-                    f"{str(key)!r} stands both here and in the template that is extended", where=key.where
+                    f"{str(key)!r} stands both here and in the template that is extended", where=where(key)
                 )
             else:
                 result[key] = value

@@ -15,8 +15,8 @@ from rehearse.source import Node, load, where
 
 _WORKFLOW = {"name", "run-name", "on", "permissions", "env", "defaults", "concurrency", "jobs"}
 _JOB = {
-    "name", "permissions", "needs", "if", "runs-on", "environment", "concurrency", "outputs", "env", "defaults", "steps",
-    "timeout-minutes", "strategy", "continue-on-error", "container", "services", "uses", "with", "secrets",
+    "name", "permissions", "needs", "if", "runs-on", "environment", "concurrency", "outputs", "env", "defaults",
+    "steps", "timeout-minutes", "strategy", "continue-on-error", "container", "services", "uses", "with", "secrets",
 }  # fmt: skip
 _STEP = {
     "id", "if", "name", "uses", "run", "working-directory", "shell", "with", "env", "continue-on-error",
@@ -142,9 +142,8 @@ def _permitted(stage: Stage, caller: Node) -> None:
     for job in stage.jobs:
         for scope, level in (job.extra.get("permissions") or {}).items():
             if str(level) == "write" and str((given or {}).get(scope, "none")) != "write":
-                raise PipelineError(
-                    f"the called job {job.name!r} wants {scope}: write, its caller has not", where=caller.where
-                )
+                message = f"the called job {job.name!r} wants {scope}: write, its caller has not"
+                raise PipelineError(message, where=caller.where)
 
 
 def _job(name: str, node: Node, document: Node) -> Job:

@@ -9,7 +9,7 @@ from rehearse.github.evaluate import FUNCTIONS, STATUS
 from rehearse.graph import Job, Pipeline, Stage, Step
 from rehearse.interpolate import pieces
 from rehearse.run.actions import known
-from rehearse.run.azure_engine import in_order
+from rehearse.run.order import in_order
 from rehearse.run.project import Project
 from rehearse.source import where
 from rehearse.syntax import Call, Index, parse, path_of, walk
@@ -95,7 +95,7 @@ class _Check:
             yield from self._text(value, names, {"needs": needs, "steps": steps}, inputs, job.where)
 
     def _text(
-        self, text: str, names: set[str], contexts: dict[str, dict[str, set[str] | None]] | dict[str, dict[str, set[str]]],
+        self, text: str, names: set[str], contexts: object,
         inputs: set[str], place: str | None,
     ) -> Iterator[RehearseError]:  # fmt: skip
         try:

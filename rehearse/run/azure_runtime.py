@@ -16,6 +16,7 @@ from rehearse.azure.values import to_boolean, to_text
 from rehearse.errors import PipelineError
 from rehearse.graph import Job, Pipeline, Stage, Variable
 from rehearse.interpolate import substitute
+from rehearse.run.order import all_before
 from rehearse.run.project import Project
 from rehearse.run.results import CANCELED, FAILED, GOOD, RunResult, StageResult
 from rehearse.source import where
@@ -206,7 +207,7 @@ class AzureRuntime:
         contexts: Graph,
         place: str | None,
     ) -> bool:
-        before = _all_before(name, needs)
+        before = all_before(name, needs)
 
         def chosen(names: tuple[Any, ...]) -> list[str]:
             wanted = [to_text(item).lower() for item in names]
@@ -256,14 +257,3 @@ class AzureRuntime:
                 )
 
         return variables.expand(to_text(value), missing)
-
-
-def _all_before(name: str, needs: Mapping[str, list[str]]) -> list[str]:
-    found: list[str] = []
-    todo = list(needs.get(name, []))
-    while todo:
-        item = todo.pop()
-        if item not in found:
-            found.append(item)
-            todo.extend(needs.get(item, []))
-    return found

@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rehearse.errors import ExpressionError, NotRehearsed, PipelineError
+from rehearse.errors import NotRehearsed
 from rehearse.github.evaluate import STATUS, Evaluator, to_text, truthy
 from rehearse.graph import Job, Pipeline, Stage, Step, Variable
 from rehearse.interpolate import substitute
-from rehearse.run import actions
-from rehearse.run.azure_engine import Approve, grant, in_order
+from rehearse.run import actions, gates
 from rehearse.run.context import Folders, StepContext
+from rehearse.run.gates import Approve, grant
+from rehearse.run.github_files import assignments
+from rehearse.run.order import all_before, in_order
 from rehearse.run.project import Project
 from rehearse.run.results import (
     CANCELED,
@@ -190,7 +192,7 @@ class _Run:
         self, condition: str | None, name: str, needs: Mapping[str, list[str]], states: Mapping[str, str],
         contexts: Mapping[str, Any], place: str | None,
     ) -> bool:  # fmt: skip
-        before = [states[item] for item in _before(name, needs)]
+        before = [states[item] for item in all_before(name, needs)]
         functions: dict[str, Callable[..., Any]] = {
             "success": lambda: all(state in GOOD for state in before),
             "failure": lambda: FAILED in before,
@@ -284,26 +286,22 @@ class _Run:
         self.observe(self.result, result)
 
     def _checks(self, job: Job, result: JobResult, stage: StageResult) -> bool:
-        name = str(job.environment)
-        if name not in self.project.environments:
-            known = ", ".join(self.project.environments) or "none"
-            raise PipelineError(f"there is no environment {name!r}", where=job.where, hint=f"known: {known}")
-        checks = self.project.environments[name]
-        if checks.branches and self.github["ref"] not in checks.branches:
-            result.state, stage.note = CANCELED, f"{self.github['ref']} may not deploy to {name}"
-            return False
-        if checks.approvers:
+        def waiting() -> None:
             result.state = WAITING
             self.observe(self.result, result)
-            if not self.engine.approve(name, checks.approvers):
-                result.state, stage.note = CANCELED, f"approval of {name} rejected"
-                return False
-            stage.checks.append(f"approved for {name} by {', '.join(checks.approvers)}")
-        return True
+
+        ref = str(self.github["ref"])
+        passed, done, note = gates.check(
+            str(job.environment), self.project, ref, self.engine.approve, waiting, job.where
+        )
+        stage.checks.extend(done)
+        if not passed:
+            result.state, stage.note = CANCELED, note
+        return passed
 
     def _step(
-        self, context: StepContext, contexts: dict[str, Any], env: dict[str, str], added: dict[str, str], paths: list[str],
-        signed_in: bool,
+        self, context: StepContext, contexts: dict[str, Any], env: dict[str, str], added: dict[str, str],
+        paths: list[str], signed_in: bool,
     ) -> dict[str, str]:  # fmt: skip
         step, found = context.step, context.result
         action = actions.known(step)
@@ -359,37 +357,3 @@ def _step_functions(status: str) -> dict[str, Callable[..., Any]]:
         "cancelled": lambda: status == CANCELED,
         "always": lambda: True,
     }
-
-
-def _before(name: str, needs: Mapping[str, list[str]]) -> list[str]:
-    found: list[str] = []
-    todo = list(needs.get(name, []))
-    while todo:
-        item = todo.pop()
-        if item not in found:
-            found.append(item)
-            todo.extend(needs.get(item, []))
-    return found
-
-
-def assignments(file: Path, place: str | None) -> dict[str, str]:
-    """What a step wrote to ``GITHUB_OUTPUT`` or ``GITHUB_ENV``: ``name=value`` lines and ``name<<END`` blocks."""
-    values: dict[str, str] = {}
-    lines = iter(file.read_text(encoding="utf-8").splitlines())
-    for line in lines:
-        if not line.strip():
-            continue
-        name, mark, rest = line.partition("=")
-        block, heredoc, end = line.partition("<<")
-        if heredoc and (not mark or len(block) < len(name)):
-            content: list[str] = []
-            for inner in lines:
-                if inner == end:
-                    break
-                content.append(inner)
-            values[block] = "\n".join(content)
-        elif mark:
-            values[name] = rest
-        else:
-            raise ExpressionError(f"{line!r} in {file.name} is no NAME=VALUE", where=place)
-    return values

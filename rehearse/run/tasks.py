@@ -167,15 +167,14 @@ def copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target / source.name)
 
 
+_AZURE_CLI_INPUTS = frozenset(
+    "azureSubscription connectedServiceNameARM scriptType scriptLocation scriptPath inlineScript scriptArguments "  # noqa: SIM905
+    "arguments workingDirectory cwd addSpnToEnvironment useGlobalConfig failOnStandardError visibleAzLogin "
+    "allowNoSubscriptions keepAzSessionActive".split()
+)
 _AZURE_CLI = Task(
     _azure_cli,
-    frozenset(
-        {
-            "azureSubscription", "connectedServiceNameARM", "scriptType", "scriptLocation", "scriptPath", "inlineScript",
-            "scriptArguments", "arguments", "workingDirectory", "cwd", "addSpnToEnvironment", "useGlobalConfig",
-            "failOnStandardError", "visibleAzLogin", "allowNoSubscriptions", "keepAzSessionActive",
-        }
-    ),
+    _AZURE_CLI_INPUTS,
     frozenset({"azureSubscription", "scriptType", "scriptLocation"}),
     "azureSubscription",
 )  # fmt: skip
