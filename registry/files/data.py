@@ -12,8 +12,10 @@ from registry.artifacts import Artifact, collect
 from registry.data import DataSets, DataSetVersion
 from registry.errors import Corrupt, InvalidName, NotFound, RegistryError
 from registry.files import content, disk, documents
+from registry.files.collect import collect as collect_leftovers
 from registry.files.log import NumberedLog
 from registry.files.store import Store, Writer
+from registry.models import Collected
 from registry.names import check_document, check_name, check_text, check_texts, check_version
 
 logger = logging.getLogger(__name__)
@@ -98,6 +100,18 @@ class FileDataSets(DataSets):
     def download(self, name: str, version: int, target: Path) -> Path:
         """Copy a version out, verified; see :meth:`registry.data.DataSets.download`."""
         return content.give(self.store, self._load(name, version)[1], target, f"data set {name}:{version}")
+
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Remove leftovers; see :meth:`registry.models.ModelRegistry.collect`."""
+        return collect_leftovers(self.store, self._references, dry_run=dry_run)
+
+    def _references(self, errors: list[RegistryError]) -> Iterator[str]:
+        for name in self.names():
+            for number in range(1, self._log(name).last() + 1):
+                try:
+                    yield from (file.sha256 for file in self._load(name, number)[1].files)
+                except RegistryError as error:
+                    errors.append(error)
 
     def _log(self, name: str) -> NumberedLog:
         return NumberedLog(self.store.documents / name.lower() / "versions")

@@ -21,8 +21,10 @@ from typing import Any
 from registry.artifacts import File
 from registry.errors import Conflict, Corrupt, InvalidName, NotFound, RegistryError
 from registry.files import content, disk, documents
+from registry.files.collect import collect as collect_leftovers
 from registry.files.events import EventFile
 from registry.files.store import Store, Writer
+from registry.models import Collected
 from registry.names import check_document, check_metric, check_name, check_path, check_text, check_texts
 from registry.runs import Run, RunHistory, RunInfo, RunState
 
@@ -139,6 +141,20 @@ class FileRunHistory(RunHistory):
             finally:
                 partial.unlink(missing_ok=True)
         return Path(target)
+
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Remove leftovers; see :meth:`registry.models.ModelRegistry.collect`."""
+        return collect_leftovers(self.store, self._references, dry_run=dry_run)
+
+    def _references(self, errors: list[RegistryError]) -> Iterator[str]:
+        for experiment in self._experiments():
+            for folder in experiment.iterdir():
+                if not (folder / "events.jsonl").exists():
+                    continue
+                try:
+                    yield from (file.sha256 for file in FileRun(self, folder).kept().values())
+                except RegistryError as error:
+                    errors.append(error)
 
     def _newest_first(self, experiment: str | None) -> Iterator[RunInfo]:
         if not self.store.open():
