@@ -10,6 +10,10 @@ _RAISED = re.compile(r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|E
                      r"(?:: (?P<why>.*))?$")  # fmt: skip
 
 
+# Exceptions of the host programs themselves wrap the one that matters.
+_WRAPPERS = ("_scoring_host.", "azureml_inference_server_http.")
+
+
 def cause(log: str) -> str | None:
     """Return ``Type: message`` of the exception that ended the host, or ``None``.
 
@@ -18,7 +22,7 @@ def cause(log: str) -> str | None:
     last: str | None = None
     for line in _plain(log):
         match = _RAISED.match(line.strip())
-        if match:
+        if match and not match["type"].startswith(_WRAPPERS):
             name = match["type"].rsplit(".", 1)[-1]
             last = f"{name}: {match['why']}" if match["why"] else name
     return last

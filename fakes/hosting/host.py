@@ -20,7 +20,7 @@ from fakes.hosting.warden import warden
 
 # What a child gets from our own environment: enough to find programs, never credentials, proxies or PYTHONPATH.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_DIR")
-STOP_SECONDS = 5.0
+STOP_SECONDS = 2.0
 
 Spawn = Callable[..., "subprocess.Popen[Any]"]
 """``(args, **options)`` as for `subprocess.Popen`; starts the child in a process group of its own."""
@@ -127,6 +127,12 @@ class Host:
         if self._port is None:  # pragma: no cover - ready implies a port
             raise HostNotReady("the host named no port")
         return self._port
+
+    def wait_exit(self, timeout: float) -> int | None:
+        """Wait up to `timeout` seconds for the process to end; return its exit code, or ``None`` when it runs on."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._exit_code is not None, timeout)
+            return self._exit_code
 
     def log(self, lines: int | None = None) -> str:
         """Return the last `lines` lines of what the process wrote (all of it when ``None``)."""

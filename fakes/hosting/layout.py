@@ -20,11 +20,11 @@ ReadArtifacts = Callable[[str, str, str], Iterable[tuple[str, bytes]]]
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """One registered model: where its files are kept."""
+    """One registered model: the addresses (``aml://artifact/...``) of its files."""
 
     name: str
     version: int
-    url: str
+    urls: tuple[str, ...]
     unpack: bool = False
 
 
@@ -110,16 +110,16 @@ def _place_asset(root: Path, asset: dict[str, object], read: ReadArtifacts) -> N
 
 def _place_model(folder: Path, model: ModelFiles, read: ReadArtifacts) -> None:
     folder.mkdir(parents=True)
-    match = ARTIFACT_URL.match(model.url)
-    parent = PurePosixPath(match["path"]).parent if match else PurePosixPath()
-    for path, content in _artifact(model.url, read):
-        relative = PurePosixPath(path).relative_to(parent)
-        target = inside(folder, str(relative))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        if model.unpack:
-            unpack(target, folder)
-            target.unlink()
+    for url in model.urls:
+        match = ARTIFACT_URL.match(url)
+        parent = PurePosixPath(match["path"].rstrip("/")).parent if match else PurePosixPath()
+        for path, content in _artifact(url, read):
+            target = inside(folder, str(PurePosixPath(path).relative_to(parent)))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            if model.unpack:
+                unpack(target, folder)
+                target.unlink()
 
 
 def _artifact(url: str, read: ReadArtifacts) -> Iterator[tuple[str, bytes]]:

@@ -1,0 +1,1 @@
+"""Operations of model management that take time: deployments, images, keys."""

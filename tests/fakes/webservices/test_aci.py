@@ -1,0 +1,206 @@
+"""Services on Azure Container Instances, through the SDK: they really score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+pytestmark = pytest.mark.azure
+Make = Callable[..., Any]
+BODY = json.dumps({"data": [[1.0], [3.0]]})
+
+
+def test_a_model_is_deployed_and_predicts(workspace: Any, deploy: Make) -> None:
+    service = deploy(tags={"stage": "qa"}, description="a line")
+    assert (service.state, service.compute_type, service.auth_enabled) == ("Healthy", "ACI", False)
+    assert service.run(BODY) == {"result": pytest.approx([2.0, 6.0])}
+    answer = requests.post(service.scoring_uri, BODY, headers={"Content-Type": "application/json"})
+    assert answer.json()["result"] == pytest.approx([2.0, 6.0])
+    assert service.scoring_uri.endswith(".azurecontainer.io/score")
+    swagger = requests.get(service.swagger_uri).json()
+    assert swagger["paths"]
+    assert service.tags == {"stage": "qa"} and service.description == "a line"
+    assert [m.id for m in service.models] == ["line:1"]
+    service.delete()
+    assert workspace.webservices == {}
+    assert requests.post(service.scoring_uri, BODY).status_code == 404
+
+
+def test_each_service_predicts_with_its_own_model(register: Make, deploy: Make) -> None:
+    doubles = deploy("doubles", [register(2.0)])
+    triples = deploy("triples", [register(3.0)])
+    assert doubles.run(BODY)["result"] == pytest.approx([2.0, 6.0])
+    assert triples.run(BODY)["result"] == pytest.approx([3.0, 9.0])
+
+
+def test_one_changed_line_of_the_script_changes_the_answer(workspace: Any, deploy: Make, inference: Make) -> None:
+    config = inference()
+    service = deploy(config=config)
+    script = Path(config.source_directory) / "score.py"
+    script.write_text(script.read_text().replace("tolist()", "tolist() + ['changed']"))
+    service.update(inference_config=config)
+    service.wait_for_deployment()
+    assert service.run(BODY)["result"][-1] == "changed"
+
+
+def test_keys_open_the_service_and_are_regenerated(deploy: Make) -> None:
+    service = deploy(auth_enabled=True)
+    primary, secondary = service.get_keys()
+    assert service.run(BODY)["result"] == pytest.approx([2.0, 6.0])
+
+    def status(key: str | None) -> int:
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        return requests.post(service.scoring_uri, BODY, headers=headers).status_code
+
+    assert [status(k) for k in (None, "", "wrong", primary, secondary)] == [401, 401, 401, 200, 200]
+    service.regen_key("Primary")
+    fresh, same = service.get_keys()
+    assert fresh != primary and same == secondary
+    assert [status(k) for k in (primary, fresh, secondary)] == [401, 200, 200]
+    service.regen_key("Secondary", set_key="my-own-key")
+    assert [status(k) for k in (secondary, "my-own-key")] == [401, 200]
+
+
+def test_logs_are_what_the_script_wrote(deploy: Make) -> None:
+    service = deploy()
+    log = service.get_logs()
+    assert "the model is loaded" in log
+    assert len(service.get_logs(num_lines=1).splitlines()) == 1
+    assert "line:1" in service.get_logs(init=True)
+
+
+def test_services_are_listed_by_what_they_are(workspace: Any, register: Make, deploy: Make) -> None:
+    from azureml.core import Webservice
+
+    deploy("first", [register(1.0)], tags={"team": "a"}, properties={"p": "1"})
+    deploy("second", [register(1.0, "other")], tags={"team": "b"})
+
+    def names(**options: Any) -> set[str]:
+        return {service.name for service in Webservice.list(workspace, **options)}
+
+    assert set(workspace.webservices) == names() == {"first", "second"}
+    assert names(model_name="other") == {"second"}
+    assert names(model_id="line:1") == {"first"}
+    assert names(tags=[["team", "a"]]) == {"first"}
+    assert names(tags=["team"]) == {"first", "second"}
+    assert names(properties=[["p", "1"]]) == {"first"}
+    assert names(compute_type="ACI") == {"first", "second"}
+    assert names(compute_type="AKS") == set()
+
+
+def test_a_list_longer_than_a_page_is_followed(azure: Any, workspace: Any, deploy: Make, monkeypatch: Any) -> None:
+    from azureml.core import Webservice
+
+    from fakes.services.webservices import responses
+
+    monkeypatch.setattr(responses, "PAGE", 1)
+    model = [deploy("one").models[0]]
+    deploy("two", model, wait=False)
+    assert {service.name for service in Webservice.list(workspace)} == {"one", "two"}
+
+
+def test_a_name_is_taken_once_and_overwrite_keeps_address_and_keys(
+    workspace: Any, register: Make, deploy: Make
+) -> None:
+    from azureml.exceptions import WebserviceException
+
+    service = deploy(models=[register(2.0)], auth_enabled=True)
+    with pytest.raises(WebserviceException, match="already contains an ACI Container Group with name my-service"):
+        deploy()
+    again = deploy(models=[register(5.0)], overwrite=True, auth_enabled=True)
+    assert (again.scoring_uri, again.get_keys()) == (service.scoring_uri, service.get_keys())
+    assert again.run(BODY)["result"] == pytest.approx([5.0, 15.0])
+
+
+def test_tags_description_and_settings_change_in_place(workspace: Any, deploy: Make) -> None:
+    from azureml.core import Webservice
+    from azureml.exceptions import WebserviceException
+
+    service = deploy(tags={"a": "1"})
+    service.add_tags({"b": "2"})
+    service.remove_tags(["a"])
+    service.add_properties({"commit": "abc"})
+    service.update(description="new", auth_enabled=True, enable_app_insights=True)
+    read = Webservice(workspace, "my-service")
+    assert (read.tags, read.description) == ({"b": "2"}, "new")
+    assert read.properties["commit"] == "abc"
+    assert (read.auth_enabled, read.enable_app_insights) == (True, True)
+    assert requests.post(read.scoring_uri, BODY).status_code == 401
+    with pytest.raises(WebserviceException, match="commit"):
+        read.add_properties({"commit": "other"})
+
+
+def test_the_model_of_an_update_wins(register: Make, deploy: Make, inference: Make) -> None:
+    service = deploy(models=[register(2.0)])
+    service.update(models=[register(7.0)], inference_config=inference())
+    service.wait_for_deployment()
+    assert service.run(BODY)["result"] == pytest.approx([7.0, 21.0])
+    assert [m.id for m in service.models] == ["line:2"]
+
+
+def test_several_models_lie_by_name_and_version(register: Make, deploy: Make, inference: Make) -> None:
+    script = """
+        import json, os
+        def init(): pass
+        def run(data):
+            root = os.environ["AZUREML_MODEL_DIR"]
+            return sorted(os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs)
+    """
+    service = deploy(models=[register(name="one"), register(name="two")], config=inference(script))
+    assert service.run("{}") == ["one/1/model.joblib", "two/1/model.joblib"]
+
+
+def test_variables_and_modules_of_the_source_directory_are_there(here: Path, deploy: Make, inference: Make) -> None:
+    script = """
+        import os
+        from helper import GREETING
+        def init(): pass
+        def run(data):
+            return [GREETING, os.environ["MINE"], os.path.isabs(os.environ["AML_APP_ROOT"])]
+    """
+    config = inference(script, MINE="yes")
+    (here / "source" / "helper.py").write_text("GREETING = 'hello'\n")
+    assert deploy(config=config).run("{}") == ["hello", "yes", True]
+
+
+def test_a_script_without_source_directory_runs(here: Path, deploy: Make) -> None:
+    from azureml.core import Environment
+    from azureml.core.model import InferenceConfig
+
+    (here / "alone.py").write_text("def init(): pass\ndef run(data): return 'alone'\n")
+    config = InferenceConfig(entry_script="alone.py", environment=Environment("plain"))
+    assert deploy(config=config).run("{}") == "alone"
+
+
+def test_two_deployments_at_once_are_a_conflict(azure: Any, workspace: Any, deploy: Make) -> None:
+    from azureml.exceptions import WebserviceException
+
+    azure.state.transitions.set("service", "polls", 1000)
+    service = deploy(wait=False)
+    assert service.state == "Transitioning" and service.scoring_uri is None
+    with pytest.raises(WebserviceException, match="Transitioning"):
+        deploy(wait=False, overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["Ab", "a", "a" * 33, "under_score", "-abc", "abc-"])
+def test_names_that_azure_does_not_take(azure: Any, auth: dict[str, str], name: str) -> None:
+    base = f"https://{azure.state.workspace().api_host}/modelmanagement/v1.0{azure.state.workspace().arm_id}"
+    answer = requests.post(f"{base}/services", json={"name": name, "computeType": "ACI"}, headers=auth)
+    assert (answer.status_code, answer.json()["code"]) == (400, "InvalidServiceName")
+    assert answer.json()["statusCode"] == 400
+
+
+def test_what_is_not_there(azure: Any, workspace: Any, auth: dict[str, str]) -> None:
+    from azureml.core import Webservice
+    from azureml.exceptions import WebserviceException
+
+    with pytest.raises(WebserviceException, match="WebserviceNotFound"):
+        Webservice(workspace, "nothing")
+    base = f"https://{azure.state.workspace().api_host}/modelmanagement/v1.0{azure.state.workspace().arm_id}"
+    assert requests.delete(f"{base}/services/nothing", headers=auth).status_code == 204
+    assert requests.get(f"{base}/operations/nothing", headers=auth).status_code == 404
