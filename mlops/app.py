@@ -65,7 +65,7 @@ class App:
         """The seams of the chosen backend."""
         from mlops.backends import open_backend
 
-        return open_backend(self.settings, self.project)
+        return open_backend(self.settings, self.project, self.output.say)
 
     @property
     def state(self) -> Path:

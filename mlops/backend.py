@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +24,11 @@ class Backend(ABC):
 
     name: str
 
-    def __init__(self, settings: Settings, project: Path) -> None:
+    def __init__(self, settings: Settings, project: Path, progress: Callable[[str], None] | None = None) -> None:
         self.settings = settings
         self.project = project
+        self.progress = progress
+        """Takes a line for a person about what takes long while a seam is opened."""
 
     @property
     def state(self) -> Path:

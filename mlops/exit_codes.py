@@ -56,6 +56,8 @@ def exit_code_of(error: BaseException) -> ExitCode:
     """The exit code for an exception: that of its nearest class in the table, else ``UNEXPECTED``."""
     if isinstance(error, OSError) and error.errno == 28:  # ENOSPC: no space left on device
         return ExitCode.UNAVAILABLE
+    if type(error).__qualname__ == "StepFailed":  # a step in another process has looked its own error up already
+        return ExitCode(getattr(error, "exit_code", ExitCode.UNEXPECTED))
     for kind in type(error).__mro__:
         code = _BY_EXCEPTION.get(f"{kind.__module__}.{kind.__qualname__}")
         if code is not None:

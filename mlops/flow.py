@@ -78,7 +78,7 @@ def run_flow(app: App, *, allow_shift: bool = False) -> FlowResult:
     release = release_of(app)
     model = app.settings["model.name"]
     if app.backend.target_reason:
-        app.output.say(f"services: {app.backend.target_reason}")
+        app.output.say(app.backend.target_reason)
     before = release.registry.alias(model, "production")
     with Board(app.output, [*TRAINING_STEPS.values(), *RELEASE_STEPS]) as board:
         status = _train(app, board, allow_shift)

@@ -46,27 +46,30 @@ class LocalBackend(Backend):
     def _target(self) -> LocalTarget:
         from deploy.targets import LocalTarget
 
-        python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        lock = self.project / "requirements" / "locks" / f"score-{minor}.txt"
         return LocalTarget(
             self.state,
             wanted=self.settings["services.target"],
-            python=python,
+            python=minor,
             base_image=self.settings["image.base"] or None,
-            lock=self.project / "requirements" / "locks" / f"score-{python}.txt",
+            lock=lock if lock.is_file() else None,
+            progress=self.progress,
         )
 
     @property
+    def target_reason(self) -> str:
+        choice = self._target.choice
+        what = "containers" if choice.name == "docker" else "processes of this machine"
+        return f"services are {what}: {choice.reason}"
+
+    @cached_property
     def images(self) -> ImageBuilder | None:
         return self._target.images()
 
     @cached_property
     def services(self) -> Services:
         return self._target.services()
-
-    @property
-    def target_reason(self) -> str:
-        choice = self._target.choice
-        return f"services are {'containers' if choice.name == 'docker' else 'local processes'}: {choice.reason}"
 
     @cached_property
     def pipelines(self) -> PipelineRunner:
@@ -81,4 +84,12 @@ class LocalBackend(Backend):
         )
 
     def checks(self) -> list[Check]:
-        return []
+        from deploy.errors import DeployError
+        from mlops.checks import Check
+
+        try:
+            choice = self._target.choice
+        except DeployError as error:
+            return [Check("services", "missing", str(error), error.hint or "")]
+        mend = "start Docker for containers; processes need nothing" if choice.name == "process" else ""
+        return [Check("services", "ok" if choice.name == "docker" else "note", self.target_reason, mend)]

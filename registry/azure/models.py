@@ -165,6 +165,8 @@ class AzureModelRegistry(ModelRegistry):
                     winner=now,
                     hint=f"mlops models history {name} shows who moved it",
                 )
+            if version is None and now is None:
+                raise NotFound(f"{name} has no alias {alias!r} to remove", hint=f"mlops models history {name}")
             entry = {
                 "sequence": len(entries) + 1,
                 "when": datetime.now(timezone.utc).isoformat(),

@@ -41,10 +41,7 @@ class AzureRun(Run):
     def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
         number = names.check_metric(name, value)
         with translated(f"metric {name} of run {self.id}"):
-            if step is None:
-                self._sdk.log(name, number)
-            else:  # a row keeps the step where get_metrics() can read it back
-                self._sdk.log_row(name, step=step, value=number)
+            self._sdk.log(name, number, step=step)
             self._sdk.flush(timeout_seconds=60)
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
@@ -66,7 +63,10 @@ class AzureRun(Run):
 
     def child(self, name: str, *, tags: Mapping[str, str] | None = None) -> Run:
         with translated(f"a child of run {self.id}"):
-            child = AzureRun(self._sdk.child_run(name=name or None))
+            sdk = self._sdk.child_run(name=name or None)
+            if name:
+                sdk.display_name = name
+            child = AzureRun(sdk)
         child.set_tags({_CREATED: _now(), **(tags or {})})
         return child
 
@@ -232,17 +232,11 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _points(value: Any) -> list[tuple[int | None, float]]:
-    """The values of one metric as ``get_metrics`` gives them: one, several, or rows with a step."""
+    """The values of one metric as ``get_metrics`` gives them: one, or several. It gives no steps."""
     if value is None:
         return []
-    if isinstance(value, Mapping):
-        steps, values = value.get("step"), value.get("value")
-        if not isinstance(values, list):
-            steps, values = [steps], [values]
-        return [(int(step), float(number)) for step, number in zip(steps or [], values, strict=False)]
-    if isinstance(value, list):
-        return [point for item in value for point in _points(item)]
-    return [(None, float(value))]
+    values = value if isinstance(value, list) else [value]
+    return [(None, float(item)) for item in values if isinstance(item, (int, float))]
 
 
 def _info(sdk: Any) -> RunInfo:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from functools import cached_property
@@ -33,6 +35,9 @@ class AzureWorkspace:
         """The ``azureml.core.Workspace``. Raises ``Unavailable``, which says what is wrong."""
         require_sdk()
         from azureml.core import Run, Workspace
+
+        # What the SDK logs as an error it also raises; here it becomes one line for a person.
+        logging.getLogger("azureml").setLevel(logging.CRITICAL)
 
         if in_submitted_run():
             return Run.get_context(allow_offline=False).experiment.workspace
@@ -122,12 +127,15 @@ def translated(what: str) -> Iterator[None]:
         raise translate(error, what) from error
 
 
+_ABSENT = re.compile(r"NotFound|could not be found|cannot find|not found", re.IGNORECASE)
+
+
 def translate(error: BaseException, what: str) -> RegistryError:
     """The exception of this room that says what `error` says."""
     text = _text(error)
     status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
     first = text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__
-    if status == 404 or "NotFound" in text or "could not be found" in text or "not found" in text.lower():
+    if status == 404 or _ABSENT.search(text):
         return NotFound(f"{what}: not found in the workspace")
     if status == 409 or type(error).__name__ == "ResourceExistsError":
         return Conflict(f"{what}: {first}")
