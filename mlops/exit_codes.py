@@ -57,7 +57,8 @@ def exit_code_of(error: BaseException) -> ExitCode:
     if isinstance(error, OSError) and error.errno == 28:  # ENOSPC: no space left on device
         return ExitCode.UNAVAILABLE
     if type(error).__qualname__ == "StepFailed":  # a step in another process has looked its own error up already
-        return ExitCode(getattr(error, "exit_code", ExitCode.UNEXPECTED))
+        code = getattr(error, "exit_code", None)
+        return ExitCode(code) if code in iter(ExitCode) else ExitCode.UNEXPECTED
     for kind in type(error).__mro__:
         code = _BY_EXCEPTION.get(f"{kind.__module__}.{kind.__qualname__}")
         if code is not None:

@@ -73,14 +73,20 @@ class LocalBackend(Backend):
 
     @cached_property
     def pipelines(self) -> PipelineRunner:
-        from pipeline.local.executors import Seams
+        from pipeline.graph import TRAINING
+        from pipeline.local.executors import Seams, Subprocess
         from pipeline.local.runner import LocalRunner
 
+        # Steps and background runs are processes of their own: they must find the same backend and state.
+        env = {"MLOPS_BACKEND": self.name, "MLOPS_STATE": str(self.state.resolve())}
         return LocalRunner(
             Seams(self.registry, self.runs, self.data),
             self.state / "pipelines",
             project=self.project,
+            executor=Subprocess(self.project, env=env),
             allow_reuse=self.settings["pipeline.allow_reuse"],
+            env=env,
+            pipelines=(TRAINING.named(self.settings["pipeline.name"]),),
         )
 
     def checks(self) -> list[Check]:

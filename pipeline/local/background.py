@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineConflict, PipelineTimeout
@@ -35,10 +34,8 @@ def start(runner: LocalRunner, record: RunRecord) -> None:
             stderr=log,
             start_new_session=True,
         )
-    # The driver writes its own id as soon as it runs; until then this says who to look for.
-    current = runner.state.read(record.run_id)
-    if current.pid is None:
-        runner.state.write(replace(current, pid=child.pid))
+    # Until the driver has written its own id into the record, this says who to look for.
+    runner.state.note_driver(record.run_id, child.pid)
 
 
 def wait(

@@ -360,6 +360,13 @@ class _Drive:
         self.record = self.runner.state.write(self.record.with_step(record))
 
     def _end(self, state: RunState, error: str | None) -> PipelineStatus:
+        # An interruption may have come between the start of a step's run and its record.
+        for left in self.runner.seams.runs.search(self.config.experiment, parent=self.parent.id):
+            if not left.state.final:
+                self.runner.seams.runs.open(left.id).cancel()
+        for record in self.record.records():
+            if record.state == RunState.RUNNING.value:
+                self._note(replace(record, state=RunState.CANCELED.value, ended=now()))
         self.record = self.runner.state.write(replace(self.record, state=state.value, error=error))
         return self.record.status()
 

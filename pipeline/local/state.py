@@ -18,6 +18,7 @@ from registry.runs import RunState
 
 STATE = "pipeline.json"
 CANCEL = "cancel"
+DRIVER = "driver.pid"
 LOG = "log.txt"
 
 
@@ -117,7 +118,15 @@ class StateFolder:
         path = self.folder(run_id) / STATE
         if not path.is_file():
             raise PipelineNotFound(f"there is no pipeline run {run_id!r} on this machine", hint="mlops pipeline list")
-        return RunRecord.read(path)
+        record = RunRecord.read(path)
+        driver = self.folder(run_id) / DRIVER
+        if record.pid is None and driver.is_file():
+            record = replace(record, pid=int(driver.read_text() or 0) or None)
+        return record
+
+    def note_driver(self, run_id: str, pid: int) -> None:
+        """Say which process was started to drive a run."""
+        (self.folder(run_id) / DRIVER).write_text(str(pid))
 
     def write(self, record: RunRecord) -> RunRecord:
         """Write one run, whole or not at all."""
