@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fakes.core.errors import bad_request, conflict, not_found
+from fakes.core.errors import AzureError, bad_request, conflict, not_found
 from fakes.services.pipelines.entities import Document, Entities, interface_of, is_active, status_number
+from fakes.services.pipelines.graphs import ordered
 
 RUN_CODES = {"NotStarted": "0", "Running": "1", "Failed": "2", "Finished": "3", "Canceled": "4"}
 NODE_CODES = {
@@ -40,6 +41,13 @@ class Pipelines:
         """Keep a module: one step's code, interface and fingerprint."""
         if not info.get("Name"):
             raise bad_request("A module needs a Name.", code="BadRequest")
+        kind = str(info.get("ModuleExecutionType") or "escloud")
+        if kind.lower() != "escloud":
+            raise AzureError(
+                501,
+                "NotImplementedByFake",
+                f"Steps of type {info.get('StepType') or kind} are not implemented by this fake; nothing was created.",
+            )
         body = {name: value for name, value in info.items() if name not in ("StorageId", "KvTags")}
         body |= {
             "UploadState": "1",
@@ -115,6 +123,7 @@ class Pipelines:
             for port in (edge["SourceOutputPort"], edge["DestinationInputPort"]):
                 if port.get("GraphPortName") is None and port.get("NodeId") not in nodes:
                     raise bad_request(f"An edge names the node {port.get('NodeId')}, which is not there.", "BadRequest")
+        ordered(graph)
         return {
             "ModuleNodes": list(graph["ModuleNodes"]),
             "DatasetNodes": list(graph.get("DatasetNodes") or []),

@@ -1,0 +1,1 @@
+"""Pipelines: modules, graphs, publishing, endpoints, runs, schedules."""
