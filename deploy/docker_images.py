@@ -142,8 +142,8 @@ class DockerImageBuilder(ImageBuilder):
                 if not line:
                     continue
                 log.append(line)
-                if line.startswith("Step "):
-                    say(line)
+                if line.startswith("Step ") and " : LABEL " not in line:
+                    say(line if len(line) < 100 else f"{line[:100]}...")
                 if "error" in event:
                     code = (event.get("errorDetail") or {}).get("code")
                     raise DeployFailed(
