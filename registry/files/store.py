@@ -54,10 +54,12 @@ class Store:
         if self._opened:
             return True
         path = self.root / "store.json"
+        # Documents come after store.json. Asked in this order, documents without it mean that it was lost.
+        there = self.documents.is_dir()
         try:
             found = documents.decode(disk.read_file(path), str(path))
         except FileNotFoundError:
-            if self.documents.is_dir():
+            if there:
                 raise Corrupt(
                     f"{self.root} holds {self.documents.name}/ but no store.json",
                     hint="restore store.json from a backup, or export from the original",
