@@ -81,7 +81,10 @@ def _step(item: Any, place: str | None) -> Step:
         raise PipelineError("a step must be a mapping", where=where(item) or place)
     kinds = [key for key in ("task", "checkout", "publish", "download", *SHORTHAND) if key in item]
     if len(kinds) != 1:
-        raise PipelineError("a step is one task, script, checkout, publish or download", where=item.where or place)
+        has = ", ".join(item) or "nothing"
+        raise PipelineError(
+            f"a step is one task, script, checkout, publish or download; this one has {has}", where=item.where or place
+        )
     kind = kinds[0]
     extra: set[str] = {kind}
     inputs: dict[str, Any] = {}

@@ -6,6 +6,7 @@ Source: docs.github.com/en/actions/reference/workflows-and-actions/workflow-synt
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def _stage(name: str, node: Any, document: Node, root: Path) -> Stage:
     needs = [str(item) for item in (needs if isinstance(needs, list) else [needs])]
     stage = Stage(name, [], str(node.get("name") or name), needs, node.get("if"), where=node.where)
     if "uses" not in node:
-        stage.jobs = [_job(name, node, document)]
+        stage.jobs = [replace(_job(name, node, document), needs=[], condition=None)]  # both are the stage's
         return stage
     for key in ("steps", "runs-on", "environment", "env", "outputs"):
         if key in node:
