@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hmac
 import importlib.util
 import io
@@ -26,7 +27,8 @@ from fakes.core.state import State
 COVERAGE_PAGE = "docs/fakes-coverage.md"
 
 
-def discover() -> list[Service]:
+@functools.cache
+def discover() -> tuple[Service, ...]:
     """Return the services: SERVICE (or SERVICES) of each ``fakes.services.<name>.urls``."""
     found: list[Service] = []
     for module in sorted(pkgutil.iter_modules(fakes.services.__path__), key=lambda m: m.name):
@@ -35,7 +37,7 @@ def discover() -> list[Service]:
             continue
         urls = importlib.import_module(name)
         found += getattr(urls, "SERVICES", None) or [urls.SERVICE]
-    return found
+    return tuple(found)
 
 
 def _unknown(call: Call) -> Response:

@@ -10,6 +10,8 @@ from urllib.parse import unquote_to_bytes
 RAW_PATH = "fakes.raw_path"
 # Set by the server for a request that names no host of Azure: it is meant for the fake itself.
 ADMIN = "fakes.admin"
+# The certificate of the server's authority, for the admin address to hand out.
+CA_PEM = "fakes.ca_pem"
 
 
 class Readable(Protocol):

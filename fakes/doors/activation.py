@@ -136,7 +136,7 @@ class _Active:
             self.fake, self.owner = fake, os.getpid()
             stack.callback(self._forget)
             if door == "server" or SHARED.running or engine_loaded():
-                SHARED.enter_environment()
+                SHARED.enter_environment(other_hosts=door != "server")
             SHARED.watch(self.wants_server)
             self.stack = stack.pop_all()
 

@@ -21,7 +21,7 @@ from werkzeug import Response
 
 from fakes.core import hosts
 from fakes.core.application import Application
-from fakes.core.environ import ADMIN, build_environ
+from fakes.core.environ import ADMIN, CA_PEM, build_environ
 from fakes.core.faults import BrokenConnection
 from fakes.doors.bodies import BadBody, body_of
 from fakes.doors.certificates import Authority
@@ -233,6 +233,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             environ["CONTENT_LENGTH"] = str(body.length)
         environ["REMOTE_ADDR"] = self.client_address[0]
         environ[ADMIN] = admin
+        environ[CA_PEM] = self.proxy.authority.pem
         response = self.proxy.application().handle(environ)
         if not body.exhausted:
             self.close_connection = True

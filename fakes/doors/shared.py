@@ -45,35 +45,35 @@ class SharedServer:
     def __init__(self, application: Callable[[], Application]) -> None:
         self._application = application
         self._lock = threading.RLock()
-        self._variables: dict[str, str] | None = None
+        self._address: str | None = None
         self._watching = False
         self._wanted: Callable[[], bool] = lambda: False
 
     @property
     def running(self) -> bool:
         """Whether it was started."""
-        return self._variables is not None
+        return self._address is not None
 
     @property
     def address(self) -> str | None:
         """Its address, when it was started."""
-        return self._variables["HTTPS_PROXY"] if self._variables else None
+        return self._address
 
-    def variables(self) -> dict[str, str]:
-        """Start it if need be, and return the variables that lead to it."""
+    def variables(self, *, other_hosts: bool = False) -> dict[str, str]:
+        """Start it if need be, and return the variables that lead to it (`other_hosts` as in `proxy_variables`)."""
         with self._lock:
-            if self._variables is None:
+            if self._address is None:
                 # Imported here: an activation that needs no server does not pay for it.
                 from fakes.doors.server import Server
 
                 server = Server(self._application, tunnel=True).start()
                 write_certificates(process_folder(), server.authority.pem)
-                self._variables = proxy_variables(server.address, process_folder())
-            return dict(self._variables)
+                self._address = server.address
+            return proxy_variables(self._address, process_folder(), other_hosts=other_hosts)
 
-    def enter_environment(self) -> None:
+    def enter_environment(self, *, other_hosts: bool = True) -> None:
         """Set the variables in this process, for child processes and the native engine."""
-        os.environ.update(self.variables())
+        os.environ.update(self.variables(other_hosts=other_hosts))
 
     def watch(self, wanted: Callable[[], bool]) -> None:
         """Set the variables by itself when a process is started or the native engine is imported while `wanted`."""

@@ -9,10 +9,8 @@ from fakes.services.models import responses as r
 _BASE = "/modelmanagement/v1.0{workspace}/models"
 _SDK = "azureml-core 1.61"
 _IN_CLIENT = "the REST client inside azureml-core 1.61 declares it"
-_FILTERS = frozenset(
-    ["name", "tag", "framework", "description", "count", "offset", "$skipToken", "tags", "properties"]
-    + ["runId", "datasetId", "orderBy", "latestVersionOnly"]
-)
+_FILTERS = frozenset({"name", "tag", "tags", "properties", "framework", "description", "runId", "datasetId"})
+_PAGING = frozenset({"count", "offset", "$skipToken", "orderBy", "latestVersionOnly"})
 
 SERVICE = Service(
     "models",
@@ -20,7 +18,7 @@ SERVICE = Service(
     Style.MMS,
     [
         Route("POST", _BASE, "Models_Register", r.register, Evidence.SDK_ACCEPTS, _SDK),
-        Route("GET", _BASE, "Models_List", r.list_models, Evidence.SDK_ACCEPTS, _SDK, query=_FILTERS),
+        Route("GET", _BASE, "Models_List", r.list_models, Evidence.SDK_ACCEPTS, _SDK, query=_FILTERS | _PAGING),
         Route("POST", f"{_BASE}/list", "Models_ListPost", r.list_models_post, Evidence.DOCUMENTED, _IN_CLIENT),
         Route("GET", f"{_BASE}/{{id}}", "Models_Get", r.get_model, Evidence.SDK_ACCEPTS, _SDK),
         Route("PATCH", f"{_BASE}/{{id}}", "Models_Patch", r.patch_model, Evidence.SDK_ACCEPTS, _SDK),

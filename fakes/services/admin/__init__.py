@@ -1,0 +1,1 @@
+"""The admin address: reset, state, transitions, faults, requests, clock."""
