@@ -9,7 +9,7 @@ from mlops.cli import common_options
 
 
 @click.command(name="deploy", short_help="Deploy a model version to a stage.")
-@click.argument("reference", required=False, metavar="[NAME:VERSION|NAME@ALIAS]")
+@click.argument("reference", required=False, metavar="[NAME:VERSION|NAME@ALIAS|@FILE]")
 @click.option("--stage", default="qa", show_default=True, help="qa or production.")
 @click.option("--traffic", type=click.IntRange(0, 100), default=100, show_default=True, help="Percent it gets.")
 @click.option("--skip-qa", is_flag=True, help="Deploy to production what QA has not passed.")
@@ -18,16 +18,19 @@ def cli(app: App, reference: str | None, stage: str, traffic: int, skip_qa: bool
     """Package and deploy a model version, smoke-test it, and let the stage's alias name it.
 
     The version before serves until the new one is ready and has passed the smoke test; if it does not, nothing changes.
-    Without a reference: what `candidate` names, or, for production, what `qa` names.
+    @FILE is what `mlops pipeline model --file` wrote. Without a reference: what `candidate` names, or, for production,
+    what `qa` names.
     """
     from mlops.commands.services import document
+    from mlops.references import reference_of
     from mlops.releasing import release_of
     from registry.models import resolve
 
     release = release_of(app)
     release.service(stage)
     model = app.settings["model.name"]
-    version = resolve(release.registry, reference or f"{model}@{'candidate' if stage == 'qa' else 'qa'}")
+    wanted = reference_of(reference or f"{model}@{'candidate' if stage == 'qa' else 'qa'}")
+    version = resolve(release.registry, wanted)
     if stage != "qa" and not skip_qa and release.registry.alias(version.name, "qa") != version.version:
         raise UsageMistake(
             f"{version.reference} has not passed QA", hint=f"mlops deploy {version.reference} --stage qa, or --skip-qa"

@@ -9,21 +9,22 @@ from mlops.cli import common_options
 
 
 @click.command(name="package", short_help="Build the scoring image of a model version.")
-@click.argument("reference", required=False, metavar="[NAME:VERSION|NAME@ALIAS]")
+@click.argument("reference", required=False, metavar="[NAME:VERSION|NAME@ALIAS|@FILE]")
 @click.option("--push", metavar="REGISTRY/NAME", help="Push it there (default: the setting image.push).")
 @common_options
 def cli(app: App, reference: str | None, push: str | None) -> int:
     """Check that a model version loads with its image's files and lock alone, then build that image.
 
-    Without a reference: what the alias `candidate` names. Prints the image's reference and digest. Where services are
-    local processes, no image is built: the check is all that is done.
+    @FILE is what `mlops pipeline model --file` wrote. Without a reference: what the alias `candidate` names. Prints the
+    image's reference and digest. Where services are local processes, no image is built: the check is all that is done.
     """
     from deploy.packaging import check_loads
+    from mlops.references import reference_of
     from mlops.releasing import release_of
     from registry.models import resolve
 
     release = release_of(app)
-    version = resolve(release.registry, reference or f"{app.settings['model.name']}@candidate")
+    version = resolve(release.registry, reference_of(reference or f"{app.settings['model.name']}@candidate"))
     push = push or app.settings["image.push"] or None
     if release.images is None:
         if push:

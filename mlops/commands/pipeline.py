@@ -39,6 +39,8 @@ def run(
 
     Exits 0 whether the candidate was registered or production was kept: `decision` says which.
     """
+    from dataclasses import replace
+
     from mlops.configure import assignments, pipeline_config, training
 
     runner = app.backend.pipelines
@@ -46,6 +48,9 @@ def run(
     config = None
     if published:
         what = runner.find(app.settings["pipeline.name"], build_id)
+        own = app.settings["build.id"]
+        if own and own != what.build_id:  # retraining: what it registers is found by the build that runs it
+            config = replace(what.config, build_id=own)
     elif resume is None:
         config = pipeline_config(app, build_id=build_id)
     options: dict[str, Any] = {
@@ -134,8 +139,9 @@ def cancel(app: App, run_id: str) -> int:
 @cli.command()
 @click.option("--build-id", metavar="ID", help="The build (default: the setting build.id).")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Write the document there.")
+@click.option("--ci", is_flag=True, help="Tell the CI: the outputs registered and model, the tag model-registered.")
 @common_options
-def model(app: App, build_id: str | None, file: Path | None) -> int:
+def model(app: App, build_id: str | None, file: Path | None, ci: bool) -> int:
     """Say which model version a build registered, if any; what a release job asks.
 
     Exits 0 either way: `model` in the document is null when production was kept, and `reason` says why.
@@ -151,6 +157,12 @@ def model(app: App, build_id: str | None, file: Path | None) -> int:
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if ci:
+        from mlops.ci_outputs import tell
+
+        registered = document["model"] is not None
+        outputs = {"registered": str(registered).lower(), "model": document["model"] or ""}
+        tell(outputs, ["model-registered"] if registered else [])
     app.output.emit(document, document["model"] or f"none: {document['reason']}")
     return 0
 

@@ -54,7 +54,7 @@ def _checkout(context: StepContext) -> int:
     if context.inputs.get("repository") or context.inputs.get("ref"):
         raise NotRehearsed("checkout of another repository or ref is not known here", where=context.step.where)
     path = context.inputs.get("path")
-    context.world.repository.check_out(context.inside(path) if path else context.folders.sources)
+    context.world.check_out(context.inside(path) if path else context.folders.sources)
     return 0
 
 

@@ -69,11 +69,11 @@ class Board(AbstractContextManager["Board"]):
             return
         if isinstance(changed, str):
             if self.verbose:
-                self.console.print(f"    | {changed}", markup=False, highlight=False)
+                self.console.print(f"    | {changed}", markup=False, highlight=False, soft_wrap=True)
             return
         line = _line(run, changed)
         if line:
-            self.console.print(line, markup=False, highlight=False)
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def table(self) -> Table:
         """All runs so far, a row a job."""

@@ -101,7 +101,7 @@ def _checkout(context: StepContext) -> int:
         return 0
     if what != "self":
         raise NotRehearsed(f"checkout of {what!r}: only 'self' is known here", where=context.step.where)
-    context.world.repository.check_out(context.folders.sources)
+    context.world.check_out(context.folders.sources)
     return 0
 
 

@@ -77,6 +77,13 @@ class World:
         (folder / "artifacts").mkdir(parents=True)
         return identifier, folder
 
+    def check_out(self, target: Path) -> None:
+        """A clean copy of the project, with the environment that is shared by all of them."""
+        self.repository.check_out(target)
+        link = target / ".venv"
+        if self.venv.is_dir() and not link.exists():
+            link.symlink_to(self.venv, target_is_directory=True)
+
     def latest(self, pipeline: str) -> StoredRun | None:
         """The newest finished run of a pipeline."""
         return next((run for run in reversed(self.runs) if run.pipeline == pipeline), None)
