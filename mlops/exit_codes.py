@@ -58,7 +58,7 @@ def exit_code_of(error: BaseException) -> ExitCode:
         return ExitCode.UNAVAILABLE
     if type(error).__qualname__ == "StepFailed":  # a step in another process has looked its own error up already
         code = getattr(error, "exit_code", None)
-        return ExitCode(code) if code in iter(ExitCode) else ExitCode.UNEXPECTED
+        return ExitCode(code) if code in {int(item) for item in ExitCode} else ExitCode.UNEXPECTED
     for kind in type(error).__mro__:
         code = _BY_EXCEPTION.get(f"{kind.__module__}.{kind.__qualname__}")
         if code is not None:

@@ -75,13 +75,18 @@ class Checked:
     def require(self, source: str) -> pandas.DataFrame:
         """Return the frame. Raises ``ContractBroken`` when there is any violation."""
         if self.violations:
-            first, more = self.violations[0], len(self.violations) - 1
-            raise ContractBroken(
-                f"{source} breaks the data contract: {first}" + (f", and {more} more" if more else ""),
-                violations=self.violations,
-                hint="mlops data check shows every violation; the contract is in model/dataset.py",
-            )
+            raise broken(source, self.violations)
         return self.frame
+
+
+def broken(source: str, violations: Sequence[Violation]) -> ContractBroken:
+    """The error for data with these violations."""
+    first, more = violations[0], len(violations) - 1
+    return ContractBroken(
+        f"{source} breaks the data contract: {first}" + (f", and {more} more" if more else ""),
+        violations=violations,
+        hint="mlops data check shows every violation; the contract is in model/dataset.py",
+    )
 
 
 def check(

@@ -9,7 +9,6 @@ from enum import Enum
 
 from model.errors import CannotDecide
 
-
 ROUNDING = 1e-9
 """Relative difference below which two values are equal: another order of the same sums is no better model."""
 

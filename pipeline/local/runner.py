@@ -278,6 +278,7 @@ class _Drive:
                     print(line, file=file, flush=True)
                     self.progress(f"{step.name}: {line}")
 
+                say("started")
                 self.executor.run(
                     Task(step, self.config, inputs, output, child, self.parent, say, self._cancelled), self.runner.seams
                 )
