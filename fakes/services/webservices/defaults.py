@@ -29,7 +29,7 @@ _LIVENESS = {
     "successThreshold": 1,
     "failureThreshold": 3,
 }
-_COMMON = {"name", "description", "kvTags", "properties", "keys", "computeType", "overwrite", "tags"}
+_COMMON = {"name", "description", "kvTags", "properties", "keys", "computeType", "overwrite", "tags", "location"}
 _ACI = {
     "containerResourceRequirements",
     "authEnabled",

@@ -12,6 +12,17 @@ import requests
 
 pytestmark = pytest.mark.azure
 Make = Callable[..., Any]
+SKLEARN_SCORE = """
+    import json, os
+    import joblib, numpy
+
+    def init():
+        global model
+        model = joblib.load(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.joblib"))
+
+    def run(data):
+        return {"result": model.predict(numpy.array(json.loads(data)["data"])).tolist()}
+"""
 BODY = json.dumps({"data": [[1.0], [3.0]]})
 
 
@@ -31,18 +42,34 @@ def test_a_model_is_deployed_and_predicts(workspace: Any, deploy: Make) -> None:
     assert requests.post(service.scoring_uri, BODY).status_code == 404
 
 
-def test_each_service_predicts_with_its_own_model(register: Make, deploy: Make) -> None:
-    doubles = deploy("doubles", [register(2.0)])
-    triples = deploy("triples", [register(3.0)])
-    assert doubles.run(BODY)["result"] == pytest.approx([2.0, 6.0])
-    assert triples.run(BODY)["result"] == pytest.approx([3.0, 9.0])
+def test_each_service_predicts_with_its_own_trained_model(
+    here: Path, workspace: Any, deploy: Make, inference: Make
+) -> None:
+    import joblib
+    import numpy
+    from azureml.core import Model
+    from sklearn.linear_model import LinearRegression
+
+    x = numpy.arange(10.0).reshape(-1, 1)
+    asked = numpy.array([[1.5], [30.0]])
+    models, expected = {}, {}
+    for name, slope in (("doubles", 2.0), ("triples", 3.0)):
+        trained = LinearRegression().fit(x, slope * x[:, 0] + 1)
+        joblib.dump(trained, here / "model.joblib")
+        models[name] = Model.register(workspace, "model.joblib", name)
+        expected[name] = trained.predict(asked).tolist()
+    config = inference(SKLEARN_SCORE)
+    services = {name: deploy(name, [model], config, wait=False) for name, model in models.items()}
+    for name, service in services.items():
+        service.wait_for_deployment()
+        assert service.run(json.dumps({"data": asked.tolist()}))["result"] == pytest.approx(expected[name])
 
 
 def test_one_changed_line_of_the_script_changes_the_answer(workspace: Any, deploy: Make, inference: Make) -> None:
     config = inference()
     service = deploy(config=config)
     script = Path(config.source_directory) / "score.py"
-    script.write_text(script.read_text().replace("tolist()", "tolist() + ['changed']"))
+    script.write_text(script.read_text().replace("for x in row]", "for x in row] + ['changed']"))
     service.update(inference_config=config)
     service.wait_for_deployment()
     assert service.run(BODY)["result"][-1] == "changed"
@@ -152,7 +179,7 @@ def test_several_models_lie_by_name_and_version(register: Make, deploy: Make, in
             return sorted(os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs)
     """
     service = deploy(models=[register(name="one"), register(name="two")], config=inference(script))
-    assert service.run("{}") == ["one/1/model.joblib", "two/1/model.joblib"]
+    assert service.run("{}") == ["one/1/model.joblib", "two/1/line.json"]
 
 
 def test_variables_and_modules_of_the_source_directory_are_there(here: Path, deploy: Make, inference: Make) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,16 @@ from fakes.services.webservices.models import Webservices
 pytestmark = pytest.mark.azure
 Make = Callable[..., Any]
 BODY = json.dumps({"data": [[1.0]]})
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait for a condition, with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)
+
+
 TAIL = "\ndef run(data): return data\n"
 
 
@@ -93,10 +104,8 @@ def test_a_slow_start_times_out_and_becomes_healthy_later(
     assert "The deployment operation polling has TimedOut" in str(raised.value)
     assert service.error["statusCode"] == 504
     go.touch()
-    for thread in azure.state.background.threads("late"):
-        thread.join(30)
-    service.update_deployment_state()
-    assert (service.state, service.run("{}")) == ("Healthy", "late")
+    eventually(lambda: service.update_deployment_state() or service.state == "Healthy")
+    assert service.run("{}") == "late"
 
 
 def test_a_container_that_dies_while_it_serves_is_started_again(azure: Any, deploy: Make, inference: Make) -> None:
@@ -113,6 +122,7 @@ def test_a_container_that_dies_while_it_serves_is_started_again(azure: Any, depl
     first = service.run("{}")
     answer = requests.post(service.scoring_uri, '"die"', headers=headers)
     assert answer.status_code in (500, 502)
+    eventually(lambda: requests.post(service.scoring_uri, "{}", headers=headers).status_code == 200)
     assert service.run("{}") != first
 
 
