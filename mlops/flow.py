@@ -126,7 +126,8 @@ class _Watch:
             self.end(DONE)
             step = self.board.step(shown)
             self.current = (shown, step, step.__enter__())
-        self.board.say(rest)
+        if rest != "started":
+            self.board.say(rest)
 
     def end(self, state: str) -> None:
         if self.current is not None:

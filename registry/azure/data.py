@@ -82,7 +82,7 @@ class AzureDataSets(DataSets):
         if name is not None:
             names.check_name(name, "data set")
         with translated("listing data sets"):
-            chosen = sorted(self._workspace.sdk.datasets) if name is None else [name]
+            chosen = [name] if name is not None else _names(self._workspace.sdk.datasets)
         for one in chosen:
             newest = self._newest(one)
             if newest is None:
@@ -141,6 +141,12 @@ class AzureDataSets(DataSets):
                 return Dataset.get_by_name(self._workspace.sdk, name, version if version is not None else "latest")
         except NotFound:
             raise NotFound(f"there is no data set {shown}", hint="mlops data list") from None
+
+
+def _names(datasets: Any) -> list[str]:
+    # The SDK's lazy mapping loses its keys when something asks for its length while it is iterated, as list() does.
+    len(datasets)
+    return sorted(datasets)
 
 
 def _version(sdk: Any) -> DataSetVersion:

@@ -30,19 +30,28 @@ _STATES = {
 class AzureRun(Run):
     """An Azure ML run that is open for writing."""
 
-    def __init__(self, sdk: Any) -> None:
+    def __init__(self, sdk: Any, history: AzureRunHistory) -> None:
         self._sdk = sdk
+        self._history = history
         self.id = str(sdk.id)
 
     def info(self) -> RunInfo:
+        self.flush()
         with translated(f"run {self.id}"):
             return _info(self._sdk)
+
+    def flush(self) -> None:
+        """Wait until what was logged is in the workspace. The SDK sends metrics in batches, once a second."""
+        if self.id in self._history.unsent:
+            with translated(f"metrics of run {self.id}"):
+                self._sdk.flush(timeout_seconds=60)
+            self._history.unsent.pop(self.id, None)
 
     def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
         number = names.check_metric(name, value)
         with translated(f"metric {name} of run {self.id}"):
             self._sdk.log(name, number, step=step)
-            self._sdk.flush(timeout_seconds=60)
+        self._history.unsent[self.id] = self
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
         document = names.check_document(parameters, "parameter")
@@ -66,7 +75,7 @@ class AzureRun(Run):
             sdk = self._sdk.child_run(name=name or None)
             if name:
                 sdk.display_name = name
-            child = AzureRun(sdk)
+            child = AzureRun(sdk, self._history)
         child.set_tags({_CREATED: _now(), **(tags or {})})
         return child
 
@@ -84,6 +93,7 @@ class AzureRun(Run):
         self._end(RunState.CANCELED, lambda: self._sdk.cancel())
 
     def _end(self, state: RunState, action: Any) -> None:
+        self.flush()
         with translated(f"run {self.id}"):
             now = _state(self._sdk.get_status())
             if now.final:
@@ -103,6 +113,8 @@ class AzureRunHistory(RunHistory):
 
     def __init__(self, workspace: AzureWorkspace) -> None:
         self._workspace = workspace
+        self.unsent: dict[str, AzureRun] = {}
+        """Runs of this process with metrics that may not have been sent; sent before anything is read."""
 
     def start(
         self,
@@ -125,16 +137,17 @@ class AzureRunHistory(RunHistory):
                 sdk = Experiment(self._workspace.sdk, experiment).start_logging(
                     display_name=name or None, outputs=None, snapshot_directory=None
                 )
-            run = AzureRun(sdk)
+            run = AzureRun(sdk, self)
             run.set_tags({_CREATED: _now(), **tags})
         if document:
             run.log_parameters(document)
         return run
 
     def open(self, run_id: str) -> Run:
-        return AzureRun(self._sdk(run_id))
+        return AzureRun(self._sdk(run_id), self)
 
     def get(self, run_id: str) -> RunInfo:
+        self._send()
         with translated(f"run {run_id}"):
             return _info(self._sdk(run_id))
 
@@ -147,6 +160,7 @@ class AzureRunHistory(RunHistory):
         tags: Mapping[str, str | None] | None = None,
         limit: int | None = None,
     ) -> Iterator[RunInfo]:
+        self._send()
         with translated("listing runs"):
             found = [_info(sdk) for sdk in self._candidates(experiment, parent)]
         found.sort(key=lambda info: info.created, reverse=True)
@@ -166,6 +180,7 @@ class AzureRunHistory(RunHistory):
                 yield info
 
     def metric(self, run_id: str, name: str) -> list[tuple[int | None, float]]:
+        self._send()
         sdk = self._sdk(run_id)
         with translated(f"metrics of run {run_id}"):
             return _points(sdk.get_metrics(name=name).get(name))
@@ -183,6 +198,10 @@ class AzureRunHistory(RunHistory):
         with translated(f"file {name} of run {run_id}"):
             self._sdk(run_id).download_file(name, output_file_path=str(target))
         return target
+
+    def _send(self) -> None:
+        for run in list(self.unsent.values()):
+            run.flush()
 
     def _candidates(self, experiment: str | None, parent: str | None) -> Iterator[Any]:
         from azureml.core import Experiment

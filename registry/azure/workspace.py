@@ -127,6 +127,7 @@ def translated(what: str) -> Iterator[None]:
         raise translate(error, what) from error
 
 
+_MESSAGE = re.compile(r'"message"\s*:\s*"((?:[^"\\]|\\.)+)"')
 _ABSENT = re.compile(r"NotFound|could not be found|cannot find|not found", re.IGNORECASE)
 
 
@@ -134,7 +135,7 @@ def translate(error: BaseException, what: str) -> RegistryError:
     """The exception of this room that says what `error` says."""
     text = _text(error)
     status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
-    first = text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__
+    first = _words(text) or type(error).__name__
     if status == 404 or _ABSENT.search(text):
         return NotFound(f"{what}: not found in the workspace")
     if status == 409 or type(error).__name__ == "ResourceExistsError":
@@ -144,6 +145,15 @@ def translate(error: BaseException, what: str) -> RegistryError:
     return Unavailable(
         f"{what}: Azure answered: {first}", hint="try again; mlops doctor --backend azure checks each part"
     )
+
+
+def _words(text: str) -> str:
+    """What the service said. The SDK wraps its JSON answer in lines about the response; the message is inside."""
+    found = _MESSAGE.findall(text)
+    if found:
+        return str(found[0]).encode().decode("unicode_escape", "replace")[:500]
+    lines = text.strip().splitlines()
+    return lines[0][:300] if lines else ""
 
 
 def _text(error: BaseException) -> str:
