@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from registry.models import Collected
+
 
 @dataclass(frozen=True)
 class DataSetVersion:
@@ -57,3 +59,7 @@ class DataSets(ABC):
     @abstractmethod
     def download(self, name: str, version: int, target: Path) -> Path:
         """Copy into the folder `target`, verify the digest, return the path. As ``ModelRegistry.download``."""
+
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Remove what crashes left behind; see :meth:`registry.models.ModelRegistry.collect`."""
+        return Collected()

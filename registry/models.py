@@ -12,6 +12,7 @@ from types import EllipsisType
 from typing import Any
 
 from registry.errors import InvalidName, NotFound, RegistryError, Unavailable
+from registry.names import check_name, check_version
 
 
 @dataclass(frozen=True)
@@ -250,6 +251,19 @@ class ModelRegistry(ABC):
         raise Unavailable("this backend cannot import: register the versions one by one")
 
 
+def parse_version(text: str) -> int:
+    """The version that a text such as ``3`` names. Raises ``InvalidName`` for ``03``, ``1e3``, ``latest``, ``-1``."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and text == str(int(text))):
+        raise InvalidName(f"{text[:40]!r} is not a version", hint="versions are 1, 2, 3 ...")
+    return check_version(int(text))
+
+
+def parse_reference(reference: str) -> tuple[str, int | None]:
+    """Name and version of ``name`` or ``name:3``. Raises ``InvalidName``."""
+    name, colon, number = reference.partition(":")
+    return check_name(name), parse_version(number) if colon else None
+
+
 def resolve(registry: ModelRegistry, reference: str) -> ModelVersion:
     """Return what ``name``, ``name:3`` or ``name@production`` names.
 
@@ -262,15 +276,11 @@ def resolve(registry: ModelRegistry, reference: str) -> ModelVersion:
     """
     if "@" in reference:
         name, _, alias = reference.partition("@")
-        version = registry.alias(name, alias)
-        if version is None:
+        found = registry.alias(name, alias)
+        if found is None:
             raise NotFound(
                 f"model {name!r} has no alias {alias!r}", hint=f"mlops models history {name} shows what was promoted"
             )
-        return registry.get(name, version)
-    if ":" in reference:
-        name, _, number = reference.partition(":")
-        if not (number.isascii() and number.isdecimal() and number == str(int(number)) and int(number) > 0):
-            raise InvalidName(f"{number!r} in {reference!r} is not a version: versions are 1, 2, 3 ...")
-        return registry.get(name, int(number))
-    return registry.latest(reference)
+        return registry.get(name, found)
+    name, version = parse_reference(reference)
+    return registry.latest(name) if version is None else registry.get(name, version)
