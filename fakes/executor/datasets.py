@@ -1,8 +1,8 @@
 """Reading data sets for jobs: which files a definition names, and where they go.
 
 Only what is plain is read here: lists of files on blob datastores, with wildcards. Whatever else a definition asks
-for (filters, partitions, columns, addresses outside Azure storage) makes the job fail with a clear message. Tabular data
-sets are handed on by their id; the job's own engine reads them.
+for (filters, partitions, columns, addresses outside Azure storage) makes the job fail with a clear message. Tabular
+data sets are handed on by their id; the job's own engine reads them.
 """
 
 from __future__ import annotations

@@ -30,7 +30,6 @@ class Log:
         self.tail = b""
 
     def __enter__(self) -> Log:
-        self._append(b"")
         self._thread.start()
         return self
 
@@ -40,6 +39,8 @@ class Log:
         self._stop.set()
         self._thread.join()
         self.flush()
+        # An empty log exists too, but only at the end: the SDK stumbles over one while it streams.
+        self._append(b"")
 
     def write(self, data: bytes) -> None:
         """Take output."""

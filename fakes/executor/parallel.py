@@ -9,6 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fakes.core.tenancy import Workspace
+from fakes.executor.datasets import saved_definition
+from fakes.executor.feeds import Feed
+from fakes.executor.jobs import Job
+from fakes.executor.script import LAUNCHER
+
 DRIVER = Path(__file__).with_name("parallel_driver.py")
 
 
@@ -17,6 +23,13 @@ def is_parallel(module: Mapping[str, Any]) -> bool:
     return module.get("ModuleType") == "BatchInferencing" or module.get("StepType") == "ParallelRunStep"
 
 
-def command_line(python: str, arguments: list[str], values: Mapping[str, str | None]) -> list[str]:
+def command_line(python: str, arguments: list[str]) -> list[str]:
     """Program and arguments of the driver."""
-    return [python, str(DRIVER), *arguments]
+    return [python, str(LAUNCHER), str(DRIVER), *arguments]
+
+
+def input_setting(job: Job, workspace: Workspace, feed: Feed, setting: Mapping[str, Any]) -> Mapping[str, Any]:
+    """How the driver takes an input: files are brought to it, tabular data it reads by itself."""
+    if feed.saved_id is None or saved_definition(job.state, workspace, feed.saved_id)[0] == "file":
+        return {**setting, "DataStoreMode": "download"}
+    return {**setting, "DataStoreMode": "direct"}

@@ -105,6 +105,8 @@ class StepJob:
         inputs: dict[str, str] = {}
         for port, feed in feeds.items():
             setting = settings.get(port, {})
+            if parallel.is_parallel(self.module):
+                setting = parallel.input_setting(self.job, self.workspace, feed, setting)
             inputs[port] = feed.bind(bound, port, setting, folder / "inputs" / port)
         outputs = self._outputs(bound, folder)
         arguments = expand(
@@ -133,7 +135,7 @@ class StepJob:
     def _argv(self, arguments: list[str], configuration: dict[str, Any], code: Path) -> list[str]:
         python = interpreter(configuration)
         if parallel.is_parallel(self.module):
-            return parallel.command_line(python, arguments, self.values)
+            return parallel.command_line(python, arguments)
         command = self.values.get("Command") or configuration.get("command")
         if command:
             return command_line({"command": command}, python, arguments)

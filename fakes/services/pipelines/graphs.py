@@ -147,7 +147,7 @@ def fingerprint(module: Document, values: Mapping[str, str | None], feeds: Mappi
 def output_settings(node: Document, module: Document) -> list[Document]:
     """Settings of the data outputs of a node: its own over the module's, without the ports that only carry order."""
     own = {item["Name"]: item for item in node.get("ModuleOutputSettings") or []}
-    result = []
+    result: list[Document] = []
     for item in (module.get("StructuredInterface") or {}).get("Outputs") or []:
         if item.get("SkipProcessing") or item["Name"].startswith(ORDER_PREFIX):
             continue

@@ -10,8 +10,10 @@ from fakes.core import hosts
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
 from fakes.core.routing import Call, Route, Service
+from fakes.services.pipelines import draft_responses as d
 from fakes.services.pipelines import responses as r
 from fakes.services.pipelines import run_responses as runs
+from fakes.services.pipelines import schedule_responses as s
 
 BASE = "/pipelines/v1.0{workspace}"
 RUN = f"{BASE}/PipelineRuns/{{id}}"
@@ -78,5 +80,34 @@ SERVICE = Service(
         _route("POST", f"{RUN}/Graph/Shareable/JobLog", "PipelineRuns_JobLog", runs.get_log),
         _route("POST", f"{RUN}/Outputs", "PipelineRuns_NodeOutputs", runs.get_node_outputs),
         _route("GET", f"{RUN}/PipelineRunOutputs/{{name}}", "PipelineRuns_Output", runs.get_pipeline_output),
+        _route("GET", "/PipelineRuns/Schedule/{id}", "PipelineRuns_ListBySchedule", s.runs_of),
+        _route("GET", "/PipelineRuns/Schedule/{id}/Last", "PipelineRuns_LastBySchedule", s.last_run),
+        _route("GET", "/Schedules", "Schedules_List", s.list_all),
+        _route("POST", "/Schedules/Create", "Schedules_Create", s.create),
+        _route("GET", "/Schedules/{id}", "Schedules_Get", s.get),
+        _route("PUT", "/Schedules/{id}", "Schedules_Update", s.update),
+        _route("GET", "/Schedules/Pipeline/{id}", "Schedules_ListByPipeline", s.of_pipeline),
+        _route("GET", "/Schedules/PipelineEndpoint/{id}", "Schedules_ListByEndpoint", s.of_endpoint),
+        _route("POST", "/GraphDrafts", "GraphDrafts_Create", d.create_graph),
+        _route("GET", "/GraphDrafts/{id}", "GraphDrafts_Get", d.get_graph),
+        _route("PUT", "/GraphDrafts/{id}", "GraphDrafts_Update", d.update_graph),
+        _route("DELETE", "/GraphDrafts/{id}", "GraphDrafts_Delete", d.delete_graph),
+        _route("POST", "/PipelineDrafts", "PipelineDrafts_List", d.list_drafts),
+        _route("POST", "/PipelineDrafts/Create", "PipelineDrafts_Create", d.create),
+        _route("GET", "/PipelineDrafts/{id}", "PipelineDrafts_Get", d.get),
+        _route("PUT", "/PipelineDrafts/{id}", "PipelineDrafts_Update", d.update),
+        _route("DELETE", "/PipelineDrafts/{id}", "PipelineDrafts_Delete", d.delete),
+        _route("POST", "/PipelineDrafts/Clone/{id}", "PipelineDrafts_Clone", d.clone_draft),
+        _route("POST", "/PipelineDrafts/ClonePipelineRun/{id}", "PipelineDrafts_CloneRun", d.clone_run),
+        _route("POST", "/PipelineDrafts/ClonePublished/{id}", "PipelineDrafts_ClonePublished", d.clone_published),
+        _route("POST", "/PipelineRuns/PipelineDraftSubmit", "PipelineRuns_SubmitDraft", d.submit),
+        _route("POST", "/Pipelines/PipelineDraftCreate", "Pipelines_CreateFromDraft", d.publish),
+        _route("POST", "/AzureMLModules", "AzureMLModules_Create", d.create_module),
+        _route("GET", "/AzureMLModules/Name", "AzureMLModules_GetByName", d.get_module_by_name),
+        _route("GET", "/AzureMLModules/{id}", "AzureMLModules_Get", d.get_module),
+        _route("PUT", "/AzureMLModules/{id}", "AzureMLModules_Update", d.update_module),
+        _route("POST", "/AzureMLModuleVersions", "AzureMLModuleVersions_Create", d.create_version),
+        _route("GET", "/AzureMLModuleVersions/{id}", "AzureMLModuleVersions_Get", d.get_version),
+        _route("PUT", "/AzureMLModuleVersions/{id}", "AzureMLModuleVersions_Update", d.update_version),
     ],
 )
