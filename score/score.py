@@ -174,22 +174,36 @@ def init() -> None:
 
 
 # ---- requests -------------------------------------------------------------------------------------------------------
-def decode(body: bytes | str) -> Any:
-    """The JSON of a body; NaN and Infinity are no JSON. Raises :class:`Refused`."""
+def decode(body: bytes | str, features: int | None) -> Any:
+    """The JSON of a body, which is UTF-8 text; NaN and Infinity are no JSON. Raises :class:`Refused`."""
     if not body:
         raise Refused(400, 'The body is empty. Send {"data": [[...], ...]}.')
     try:
         if orjson is not None:
             return orjson.loads(body)
-        return json.loads(body, parse_constant=_not_json)
-    except RecursionError:
-        raise Refused(400, "The body is not JSON that can be read: it is nested too deeply") from None
-    except ValueError as error:
-        raise Refused(400, f"The body is not JSON: {error}") from None
+        return json.loads(body if isinstance(body, str) else body.decode("utf-8"), parse_constant=_not_json)
+    except (ValueError, RecursionError) as error:
+        raise explain(body, features, error) from None
 
 
 def _not_json(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON value")
+
+
+def explain(body: bytes | str, features: int | None, error: Exception) -> Refused:
+    """Why a body is refused: the row and column of a number that JSON or a float cannot hold, if it is that."""
+    try:
+        text = body if isinstance(body, str) else body.decode("utf-8")
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        if isinstance(error, RecursionError):
+            error = ValueError("it is nested too deeply")
+        return Refused(400, f"The body is not JSON: {error}")
+    try:
+        to_rows(document.get("data") if isinstance(document, dict) else document, features)
+    except Refused as refusal:
+        return refusal
+    return Refused(400, f"The body is not JSON: {error}")
 
 
 def to_rows(data: Any, features: int | None) -> np.ndarray:
@@ -263,7 +277,7 @@ def read(request: Any) -> tuple[np.ndarray, bool]:
     if request.environ["REQUEST_METHOD"] == "GET":
         if "data" not in request.args:
             raise Refused(400, "Give the rows as ?data=[[...], ...], or POST them")
-        return to_rows(decode(request.args["data"]), predict.features), False
+        return to_rows(decode(request.args["data"], predict.features), predict.features), False
     environ = request.environ
     encoding = environ.get("HTTP_CONTENT_ENCODING")
     if encoding and encoding.strip().lower() not in ("", "identity"):
@@ -277,7 +291,7 @@ def read(request: Any) -> tuple[np.ndarray, bool]:
             return from_npy(body, predict.features), NPY in accept or "*/*" in accept
         if kind.startswith(BINARY_TYPES):
             raise Refused(415, f"Content-Type {kind!r:.80} is not supported: send application/json or {NPY}")
-    document = decode(body)
+    document = decode(body, predict.features)
     if not isinstance(document, dict) or "data" not in document:
         raise Refused(400, 'The body must be a JSON object with the key "data": {"data": [[...], ...]}')
     return to_rows(document["data"], predict.features), NPY in accept

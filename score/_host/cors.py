@@ -1,34 +1,59 @@
-"""Cross-origin requests: only for the origins of ``AML_CORS_ORIGINS``, methods GET and POST."""
+"""Cross-origin requests: only for the origins of ``AML_CORS_ORIGINS``, methods GET and POST.
+
+The rules are those that azureml-inference-server-http 1.5 (by way of Flask-CORS) was seen to follow.
+"""
 
 from __future__ import annotations
 
 from flask import Flask, Response, request
 
-METHODS = "GET, POST"
+METHODS = ("GET", "POST")
+
+
+def cors_headers(
+    origins: tuple[str, ...], origin: str, method: str, asked_method: str, asked_headers: str
+) -> list[tuple[str, str]]:
+    """The headers of an answer.
+
+    Parameters
+    ----------
+    origins : tuple of str
+        Allowed origins; ``*`` stands for all.
+    origin, asked_method, asked_headers : str
+        The request's ``Origin``, ``Access-Control-Request-Method`` and ``Access-Control-Request-Headers``.
+    method : str
+        The request's method; OPTIONS is a pre-flight request.
+    """
+    everyone = "*" in origins
+    if not origin:
+        value = "*" if everyone else min(origins)
+    elif everyone or origin.lower() in {each.lower() for each in origins}:
+        value = origin
+    else:
+        return []
+    headers = [("Access-Control-Allow-Origin", value)]
+    if value != "*" and (everyone or len(origins) > 1):
+        headers.append(("Vary", "Origin"))
+    if method == "OPTIONS" and asked_method.upper() in METHODS:
+        headers.append(("Access-Control-Allow-Methods", ", ".join(METHODS)))
+        if asked_headers:
+            headers.append(("Access-Control-Allow-Headers", asked_headers))
+    return headers
 
 
 def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    """Answer pre-flight requests and add ``Access-Control-Allow-Origin`` for `origins` (``*``: all)."""
-    everyone = "*" in origins
-    allowed = {origin.lower() for origin in origins}
+    """Add the headers to the answers of all routes (not to 404 and 405)."""
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        origin = request.headers.get("Origin", "")
-        if everyone:
-            if not origin:
-                return response
-            response.headers["Access-Control-Allow-Origin"] = "*"
-        else:
-            if len(allowed) > 1 or origin:
-                response.headers.add("Vary", "Origin")
-            if origin.lower() not in allowed:
-                return response
-            response.headers["Access-Control-Allow-Origin"] = origin
-        asked = request.headers.get("Access-Control-Request-Method", "")
-        if request.method == "OPTIONS" and asked:
-            response.headers["Access-Control-Allow-Methods"] = METHODS
-            wanted = request.headers.get("Access-Control-Request-Headers")
-            if wanted:
-                response.headers["Access-Control-Allow-Headers"] = wanted
+        if request.routing_exception is None:
+            given = request.headers
+            for name, value in cors_headers(
+                origins,
+                given.get("Origin", ""),
+                request.method,
+                given.get("Access-Control-Request-Method", ""),
+                given.get("Access-Control-Request-Headers", ""),
+            ):
+                response.headers.add(name, value)
         return response

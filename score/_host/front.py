@@ -18,8 +18,10 @@ import httptools
 
 from . import channel, log
 from .access import AccessLog
+from .cors import cors_headers
 from .errors import HostError, PortTaken
 from .http import CONTINUE, LINGER, MAX_HEAD, MAX_PIPELINE, Connection, Incoming, Outgoing
+from .identity import read_ids
 from .keys import Keys
 from .metrics import Metrics
 from .pool import Child, Pool
@@ -410,6 +412,14 @@ class Front:
     def _serve_health(self, connection: Connection, request: Incoming) -> None:
         version = self.settings.server_version
         extra: tuple[str, ...] = (f"x-ms-server-version: {version}",) if version else ()
+        if self.settings.cors_origins:
+            asked = [request.header(f"access-control-request-{name}") for name in ("method", "headers")]
+            pairs = cors_headers(self.settings.cors_origins, request.header("origin"), request.method, *asked)
+            extra += tuple(f"{name}: {value}" for name, value in pairs)
+        problem = read_ids(request.header).problem
+        if problem:
+            self._reply(connection, request, 431, problem, extra=extra)
+            return
         if request.path not in HEALTH:
             self._reply(connection, request, 404, "Not found", extra=extra)
         elif request.method not in ("GET", "HEAD"):
