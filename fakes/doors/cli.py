@@ -84,6 +84,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
     server.start()
+    _reach(state, server)
     print(f"Azure ML is faked at {server.address} (workspace {state.settings.workspace_name}, seed {state.seed})")
     print(f'  a shell:    eval "$(python -m fakes env --address {server.address})"')
     print(f"  a program:  python -m fakes run --address {server.address} -- python train.py", flush=True)
@@ -94,6 +95,16 @@ def _serve(arguments: argparse.Namespace) -> int:
         _save(state, Path(arguments.state))
     state.close()
     return 0
+
+
+def _reach(state: Any, server: Any) -> None:
+    """Let what the fake runs (scripts, pipeline steps) find its way back to it."""
+    from fakes.doors.client import proxy_variables, write_certificates
+    from fakes.doors.shared import process_folder
+
+    write_certificates(process_folder(), server.authority.pem)
+    variables = proxy_variables(server.address, process_folder())
+    state.child_environment = lambda: dict(variables)
 
 
 def _load(state: Any, path: Path) -> None:
@@ -173,6 +184,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.state:
             _load(state, Path(arguments.state))
         server = Server(lambda: application, tunnel=arguments.allow_other_hosts).start()
+        _reach(state, server)
         try:
             client = AdminClient(server.address, state.settings.admin_token)
             variables = _variables(client, folder, other_hosts=arguments.allow_other_hosts)
