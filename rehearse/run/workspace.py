@@ -41,6 +41,24 @@ class Repository:
             place = target / name
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(self.root / name, place, follow_symlinks=False)
+        self._give_history(target)
+
+    def _give_history(self, target: Path) -> None:
+        """A repository of its own for the copy: same index and commit, objects read from the original."""
+        subprocess.run(["git", "init", "-q", "-b", "main", str(target)], check=True)
+        common = Path(self._git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        own = target / ".git"
+        (own / "objects" / "info" / "alternates").write_text(f"{common / 'objects'}\n", encoding="utf-8")
+        index = Path(self._git("rev-parse", "--path-format=absolute", "--git-path", "index"))
+        if index.is_file():
+            shutil.copy2(index, own / "index")
+        revision = self.revision()
+        if revision.strip("0"):
+            (own / "refs" / "heads" / "main").write_text(revision + "\n", encoding="utf-8")
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(["git", "-C", str(self.root), *arguments], capture_output=True, check=True, text=True)
+        return done.stdout.strip()
 
     def revision(self) -> str:
         """The commit that is checked out; zeros before the first one."""
