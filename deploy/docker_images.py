@@ -17,6 +17,7 @@ from deploy.content import KIT, assemble, check
 from deploy.docker_engine import Engine, engine_errors, labels_of
 from deploy.errors import DeployFailed, PackageRefused
 from deploy.images import Image, ImageBuilder, PackageRequest, Progress
+from deploy.local.files import read_json, write_json
 from deploy.packaging import check_loads, python_of
 from deploy.wheelhouse import wheelhouse
 
@@ -49,6 +50,7 @@ class DockerImageBuilder(ImageBuilder):
         python = python_of(request)
         self.engine.check()
         base = self.engine.base_image(request.base_image, python, say)
+        self._check_python(base, python)
         with tempfile.TemporaryFile() as file:
             self._context(request, python, say, file)
             content = self._content(file, base, request)
@@ -56,7 +58,6 @@ class DockerImageBuilder(ImageBuilder):
             if self.use_cache and self.engine.has_image(reference):
                 say(f"the image {reference} is there")
             else:
-                self.engine.check_python(base, python)
                 check_loads(request, progress=say)
                 say(f"building {reference} on {base}")
                 self._build(file, reference, base, content, request, say)
@@ -92,6 +93,22 @@ class DockerImageBuilder(ImageBuilder):
         return {"BASE": self.engine.base_image(request.base_image, python), **_arguments(request)}
 
     # ---- parts ----------------------------------------------------------------------------------------------------
+    def _check_python(self, base: str, python: str) -> None:
+        """Refuse a base image whose Python is not the model's. Raises ``PackageRefused``, which names both."""
+        with engine_errors():
+            identifier = str(self.engine.client.images.get(base).id)
+        known = self.cache / "bases.json"
+        found: dict[str, str] = read_json(known) or {}
+        if identifier not in found:
+            found[identifier] = self.engine.python_of(base)
+            self.cache.mkdir(parents=True, exist_ok=True)
+            write_json(known, found)
+        if found[identifier] != python:
+            raise PackageRefused(
+                f"the model was made with Python {python}, and the base image {base} has Python {found[identifier]}",
+                hint=f"choose a base image with Python {python} (image.base), or train the model again",
+            )
+
     def _context(self, request: PackageRequest, python: str, say: Progress, file: IO[bytes]) -> None:
         """Write the build context: equal for equal content, whatever the times, owners and modes of the files here."""
         machine = self.engine.machine()

@@ -219,7 +219,7 @@ class LocalServicesContract(ServicesContract):
         before = services.deploy(project.request(3.0))
         request = project.request(4.0, init="hang")
         words = [type(services).__module__, type(services).__name__, str(services.root)]
-        words += [str(request.package.source), str(request.package.artifact), *self.child_arguments(services)]
+        words += [str(request.package.source), str(request.package.artifact)]
         child = subprocess.Popen(
             [sys.executable, "-c", _DEPLOY, *words],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -238,10 +238,6 @@ class LocalServicesContract(ServicesContract):
         services.ensure("line-qa")
         assert self.running(services) == 1
         assert services.get("line-qa") == before
-
-    def child_arguments(self, services: LocalServices) -> list[str]:
-        """Further words for the child of the test above."""
-        return []
 
     def test_files_are_for_the_user_alone(self, services: LocalServices, project: Project) -> None:
         services.deploy(project.request(3.0, env={"TOKEN": "s3cret"}))
@@ -285,12 +281,12 @@ from deploy.services import DeployRequest
 from registry.digests import tree_digest
 from registry.models import ModelVersion
 
-module, name, root, source, artifact, *more = sys.argv[1:]
+module, name, root, source, artifact = sys.argv[1:]
 kind = getattr(importlib.import_module(module), name)
 artifact = Path(artifact)
 model = ModelVersion("line", 2, tree_digest(artifact), 1, datetime.now(timezone.utc))
 package = PackageRequest(model, artifact, Path("score/line.py"), Path(source))
-services = kind.for_test(Path(root), *more) if more else kind(Path(root))
+services = kind(Path(root))
 request = DeployRequest("line-qa", "qa", package)
 services.deploy(request, progress=lambda line: print(line, flush=True))
 """
