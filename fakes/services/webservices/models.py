@@ -63,6 +63,16 @@ class Webservices(Backend):
         """Return the services that are asked at a host name."""
         return [s for services in self.items.values() for s in services.values() if s.hostname == hostname]
 
+    def uses(self, workspace: Workspace, kind: str, name: str) -> list[str]:
+        """A model that a service was deployed with stays."""
+        if kind != "model":
+            return []
+        return [
+            f"service {service.name}"
+            for service in self.items.get(workspace.key, {}).values()
+            if any(name in d.models for u in service.units.values() for d in (u.wanted, u.serving) if d)
+        ]
+
     # Checking
 
     def check_name(self, workspace: Workspace, name: str) -> None:

@@ -231,3 +231,13 @@ def test_what_is_not_there(azure: Any, workspace: Any, auth: dict[str, str]) -> 
     base = f"https://{azure.state.workspace().api_host}/modelmanagement/v1.0{azure.state.workspace().arm_id}"
     assert requests.delete(f"{base}/services/nothing", headers=auth).status_code == 204
     assert requests.get(f"{base}/operations/nothing", headers=auth).status_code == 404
+
+
+def test_a_model_that_a_service_needs_is_not_deleted(deploy: Make) -> None:
+    from azureml.exceptions import WebserviceException
+
+    service = deploy()
+    with pytest.raises(WebserviceException, match="412"):
+        service.models[0].delete()
+    service.delete()
+    service.models[0].delete()

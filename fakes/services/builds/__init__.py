@@ -1,0 +1,1 @@
+"""Builds of environments into images, with logs."""
