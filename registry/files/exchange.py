@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from registry.artifacts import Artifact
-from registry.errors import Conflict, Corrupt, NewerSchema, RegistryError, Unavailable
+from registry.errors import Conflict, Corrupt, NewerSchema, NotFound, RegistryError, Unavailable
 from registry.files import archive, content, disk, documents
 from registry.files.layout import ModelFolder
 from registry.files.store import Store, Writer
@@ -198,7 +198,7 @@ def _compare(folder: ModelFolder, model: _Incoming) -> None:
         raise Conflict(f"model {model.name!r} differs from {spelled!r} here only in case")
     for key, text in model.texts.items():
         path = _path(folder, key)
-        if not _readable(path):
+        if not _readable(folder, key):
             continue  # what is damaged here, the archive mends
         if disk.read_file(path) != text:
             raise Conflict(
@@ -219,18 +219,24 @@ def _publish(store: Store, folder: ModelFolder, model: _Incoming) -> int:
                 writer.write(text)
                 if writer.publish(path):
                     added += key[0] == "versions"
-                elif not _readable(path):
+                elif not _readable(folder, key):
                     writer.replace(path)
                 elif disk.read_file(path) != text:
                     raise Conflict(f"{path} was made meanwhile by somebody else")
     return added
 
 
-def _readable(path: Path) -> bool:
+def _readable(folder: ModelFolder, key: tuple[str, str, int]) -> bool:
+    kind, alias, number = key
     try:
-        documents.decode(disk.read_file(path), str(path))
+        if kind == "versions":
+            read_version(folder.document(number), folder.name, number)
+        elif kind == "state":
+            return folder.state(number) is not None
+        else:
+            folder.move(alias, number)
     except NewerSchema:
         return True
-    except (FileNotFoundError, Corrupt):
+    except (NotFound, Corrupt):
         return False
     return True

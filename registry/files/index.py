@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 
 from registry.errors import NotFound, RegistryError
 from registry.files.layout import ModelFolder
-from registry.files.versions import read_version
 from registry.models import ModelVersion
 
 _TICK = 2_500_000_000
@@ -34,7 +33,6 @@ class Index:
     def __init__(self, folder: ModelFolder) -> None:
         self.folder = folder
         self._guard = threading.Lock()
-        self._made: dict[int, ModelVersion] = {}
         self._now: dict[int, ModelVersion | None] = {}
         self._stamps: dict[int, _Stamp] = {}
         self._stamp: _Stamp | None = None
@@ -59,10 +57,7 @@ class Index:
         if number in self._now:
             return self._now[number]
         try:
-            if number not in self._made:
-                self._made[number] = read_version(self.folder.document(number), self.folder.name, number)[0]
-            state = self.folder.state(number) if number in self._stamps else None
-            found = self.folder.as_now(self._made[number], state)
+            found = self.folder.read(number, self.folder.state(number) if number in self._stamps else None)[0]
         except NotFound:
             self._now[number] = None
             return None

@@ -54,21 +54,18 @@ class ModelFolder:
 
     def version(self, number: int) -> ModelVersion:
         """One version with its tags now, without its aliases. Raises ``NotFound``, ``Corrupt``, ``NewerSchema``."""
-        return self.as_now(read_version(self.document(number), self.name, number)[0], self.state(number))
+        return self.read(number, self.state(number))[0]
 
-    def as_now(self, made: ModelVersion, state: State | None) -> ModelVersion:
-        """A version as it was made, brought to its state now. Raises ``NotFound`` if it is deleted."""
-        if state is None:
-            return made
-        deleted, tags = state
-        if deleted:
-            raise self.no_version(made.version, deleted)
-        return replace(made, tags=tags)
+    def read(self, number: int, state: State | None) -> tuple[ModelVersion, Artifact]:
+        """A version in the given state, and its artifact. Raises as :meth:`version`."""
+        if state and state[0]:
+            raise self.no_version(number, state[0])  # asked first: what cannot be read can be deleted
+        made, artifact = read_version(self.document(number), self.name, number)
+        return (replace(made, tags=state[1]) if state else made), artifact
 
     def artifact(self, number: int) -> Artifact:
         """What the artifact of a version consists of. Raises as :meth:`version`."""
-        self.version(number)
-        return read_version(self.document(number), self.name, number)[1]
+        return self.read(number, self.state(number))[1]
 
     def document(self, number: int) -> documents.Reader:
         """The document of a version. Raises ``NotFound``, ``Corrupt``, ``NewerSchema``."""

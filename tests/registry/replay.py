@@ -2,13 +2,14 @@
 
 A recorded sequence of system calls is replayed up to any point. What was synced is on the disk: a file's bytes after
 ``fsync`` of the file, the names in a folder after ``fsync`` of the folder. Everything else may be there or not, each
-change by itself: a name made, removed or moved, and the bytes of a file (none, zeros, the first half, all). That is
+change by itself: a name made, removed or moved, and new bytes of a file (none, zeros, the first half, all). That is
 harsher than any journaling file system, which loses the newest changes and keeps their order.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import re
 from collections.abc import Iterator
@@ -196,8 +197,9 @@ class Disk:
                     else:
                         names[name] = child
             entries[id(node)] = names
-            length = len(node.data)
-            kinds = [node.synced, b"\0" * length, node.data[: length // 2], node.data]
+            kept = len(os.path.commonprefix([node.synced, node.data]))
+            more = len(node.data) - kept
+            kinds = [node.synced, node.data[:kept] + b"\0" * more, node.data[: kept + more // 2], node.data]
             contents[id(node)] = kinds[next(chosen)]
         tree: dict[str, bytes | None] = {}
         queue = [("", self.top)]
