@@ -1,0 +1,97 @@
+"""Signing in: service principal, managed identity, and what is refused."""
+
+from __future__ import annotations
+
+import jwt
+import pytest
+import requests
+
+LOGIN = "https://login.microsoftonline.com"
+
+
+def _form(azure, **change):
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": azure.settings.client_id,
+        "client_secret": azure.settings.client_secret,
+        "scope": "https://management.core.windows.net//.default",
+    }
+    return {name: value for name, value in {**form, **change}.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"client_secret": "wrong"}, 401, 7000215),
+        ({"client_secret": None}, 401, 7000218),
+        ({"client_id": "00000000-0000-0000-0000-000000000000"}, 400, 700016),
+        ({"grant_type": None}, 400, 900144),
+        ({"grant_type": "telepathy"}, 400, 70003),
+        ({"scope": None}, 400, 900144),
+    ],
+)
+def test_refusals_carry_entra_codes(azure, change, status, code):
+    answer = requests.post(f"{LOGIN}/{azure.settings.tenant_id}/oauth2/v2.0/token", data=_form(azure, **change))
+    assert answer.status_code == status
+    assert answer.json()["error_codes"] == [code]
+    assert answer.json()["error_description"].startswith(f"AADSTS{code}: ")
+
+
+def test_wrong_tenant(azure):
+    tenant = "00000000-0000-0000-0000-000000000000"
+    for path in ("v2.0/.well-known/openid-configuration", ".well-known/openid-configuration"):
+        assert requests.get(f"{LOGIN}/{tenant}/{path}").json()["error_codes"] == [90002]
+
+
+def test_both_token_addresses_and_audiences(azure):
+    base = f"{LOGIN}/{azure.settings.tenant_id}/oauth2"
+    v2 = requests.post(f"{base}/v2.0/token", data=_form(azure)).json()
+    v1 = requests.post(f"{base}/token", data=_form(azure, scope=None, resource="https://management.azure.com/")).json()
+    for answer in (v1, v2):
+        claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+        assert claims["tid"] == azure.settings.tenant_id
+        headers = {"Authorization": f"Bearer {answer['access_token']}"}
+        found = requests.get("https://management.azure.com/subscriptions", headers=headers)
+        assert found.status_code == 200
+    graph = requests.post(f"{base}/v2.0/token", data=_form(azure, scope="https://graph.microsoft.com/.default")).json()
+    headers = {"Authorization": f"Bearer {graph['access_token']}"}
+    refused = requests.get("https://management.azure.com/subscriptions", headers=headers)
+    assert refused.json()["error"]["code"] == "InvalidAuthenticationTokenAudience"
+
+
+def test_managed_identity(azure):
+    url = "http://169.254.169.254/metadata/identity/oauth2/token"
+    query = {"api-version": "2018-02-01", "resource": "https://management.azure.com/"}
+    assert requests.get(url, params=query).status_code == 400
+    token = requests.get(url, params=query, headers={"Metadata": "true"}).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert requests.get("https://management.azure.com/subscriptions", headers=headers).status_code == 200
+    query["api-version"] = "1999-01-01"
+    assert requests.get(url, params=query, headers={"Metadata": "true"}).status_code == 400
+
+
+def test_instance_discovery(azure):
+    answer = requests.get(f"{LOGIN}/common/discovery/instance", params={"api-version": "1.1"}).json()
+    assert "login.microsoftonline.com" in answer["metadata"][0]["aliases"]
+
+
+@pytest.mark.azure
+def test_the_sdk_tells_a_wrong_secret(azure):
+    from azureml.core import Workspace
+    from azureml.core.authentication import ServicePrincipalAuthentication
+
+    s = azure.settings
+    auth = ServicePrincipalAuthentication(s.tenant_id, s.client_id, "wrong")
+    with pytest.raises(Exception, match="AADSTS7000215"):
+        Workspace.get("fake-ws", auth=auth, subscription_id=s.subscription_id, resource_group=s.resource_group)
+
+
+@pytest.mark.azure
+def test_the_sdk_takes_a_token_of_ours(azure):
+    from azureml.core import Workspace
+    from azureml.core.authentication import TokenAuthentication
+
+    s = azure.settings
+    auth = TokenAuthentication(lambda audience: azure.token(), cloud="AzureCloud")
+    found = Workspace.get("fake-ws", auth=auth, subscription_id=s.subscription_id, resource_group=s.resource_group)
+    assert found.location == s.region
