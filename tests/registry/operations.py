@@ -39,6 +39,16 @@ def prepare_models(root: Path, work: Path) -> None:
     registry.collect()
 
 
+def prepare_leftovers(root: Path, work: Path) -> None:
+    prepare_models(root, work)
+    FileModelRegistry(root).register("m", sources(work) / "2" / "model" / "model.joblib")
+    FileModelRegistry(root).delete("m", 4)
+    for number in range(3):
+        (root / "blobs" / (str(number) * 64)).write_text("nobody names this")
+    (root / "staging" / f"{'0' * 16}.json").write_text("its writer is dead")
+    (root / "staging" / f"{'0' * 16}.1").write_text("its writer is dead")
+
+
 def _artifact(work: Path, number: int) -> Path:
     return sources(work) / str(number) / "model"
 
@@ -62,7 +72,7 @@ MODELS: dict[str, tuple[Callable[[Path, Path], None] | None, Callable[[FileModel
     "new-alias": (prepare_models, lambda registry, work: registry.set_alias("m", "qa", 3, **WHO)),
     "tags": (prepare_models, lambda registry, work: registry.set_tags("m", 3, {"n": None, "new": "1"})),
     "delete": (prepare_models, lambda registry, work: registry.delete("m", 3)),
-    "collect": (prepare_models, lambda registry, work: registry.collect()),
+    "collect": (prepare_leftovers, lambda registry, work: registry.collect()),
     "import": (prepare_import, lambda registry, work: registry.import_(work / "export.tar")),
 }
 
@@ -99,7 +109,7 @@ def audit_models(root: Path, work: Path, operation: str, before: Models, after: 
     else:
         assert now in (before, after)
     numbers = [version.version for version in registry.versions("m")]
-    ever = max([0 if operation == "first" else 3, *numbers])
+    ever = max([{"first": 0, "collect": 4}.get(operation, 3), *numbers])
     assert registry.register("m", _artifact(work, 4)).version == ever + 1
     assert registry.download("m", ever + 1, root.parent / "out").is_dir()
     registry.set_alias("m", "after", ever + 1, **WHO)

@@ -9,7 +9,6 @@ harsher than any journaling file system, which loses the newest changes and keep
 from __future__ import annotations
 
 import itertools
-import os
 import random
 import re
 from collections.abc import Iterator
@@ -197,7 +196,7 @@ class Disk:
                     else:
                         names[name] = child
             entries[id(node)] = names
-            kept = len(os.path.commonprefix([node.synced, node.data]))
+            kept = _common(node.synced, node.data)
             more = len(node.data) - kept
             kinds = [node.synced, node.data[:kept] + b"\0" * more, node.data[: kept + more // 2], node.data]
             contents[id(node)] = kinds[next(chosen)]
@@ -211,6 +210,11 @@ class Disk:
             else:
                 tree[path] = contents[id(node)]
         return tree
+
+
+def _common(a: bytes, b: bytes) -> int:
+    """How many bytes are equal from the beginning."""
+    return next((at for at, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def read_trace(text: str) -> list[tuple[str, str, int]]:
