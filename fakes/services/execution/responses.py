@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 from werkzeug import Response
+from werkzeug.formparser import FormDataParser
 
 from fakes.core.errors import bad_request
 from fakes.core.routing import Call, empty_response, json_response
@@ -21,22 +23,33 @@ def _run_id(call: Call) -> str:
     return run_id
 
 
-def _definition(call: Call, *fields: str) -> Document:
+def _parts(call: Call) -> dict[tuple[str, str], bytes]:
+    """The uploaded files by field and file name. The body was read before: it is parsed again from there."""
+    _, _, files = FormDataParser(silent=False).parse(
+        io.BytesIO(call.body), call.request.mimetype, len(call.body), call.request.mimetype_params
+    )
+    return {(field, part.filename or ""): part.read() for field, part in files.items(multi=True)}
+
+
+def _part(call: Call, field: str, filename: str) -> bytes:
+    try:
+        found = _parts(call).get((field, filename))
+    except ValueError as error:
+        raise bad_request(f"The request is not multipart: {error}") from error
+    if found is None:
+        raise bad_request(f"The request holds no {filename}.")
+    return found
+
+
+def _definition(call: Call, field: str) -> Document:
     """The run definition among the uploaded files."""
-    for name in fields:
-        for part in call.request.files.getlist(name):
-            if part.filename == "definition.json":
-                found = json.loads(part.read())
-                if isinstance(found, dict):
-                    return found
-    raise bad_request("The request holds no definition.json.")
-
-
-def _archive(call: Call, field: str, filename: str) -> bytes:
-    for part in call.request.files.getlist(field):
-        if part.filename == filename:
-            return part.read()
-    raise bad_request(f"The request holds no {filename}.")
+    try:
+        found = json.loads(_part(call, field, "definition.json"))
+    except ValueError as error:
+        raise bad_request(f"definition.json is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise bad_request("definition.json is no JSON object.")
+    return found
 
 
 def start_snapshot_run(call: Call) -> Response:
@@ -55,7 +68,7 @@ def start_snapshot_run(call: Call) -> Response:
 def start_zip_run(call: Call) -> Response:
     """Run a script from an archive on a compute target."""
     definition = _definition(call, "runDefinitionFile")
-    unpack = models.zip_source(_archive(call, "projectZipFile", "project.zip"))
+    unpack = models.zip_source(_part(call, "projectZipFile", "project.zip"))
     run = models.begin(
         call.state, call.workspace, call.params["experiment"], _run_id(call), definition, unpack, host=call.host
     )
