@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from registry.errors import Corrupt, NotFound
+from registry.errors import Corrupt, InvalidName, NotFound
 from registry.names import check_path
 
 _BLOCK = 512
@@ -51,7 +51,10 @@ def entries(source: Path) -> Iterator[tuple[str, int, BinaryIO]]:
                 long_name = _long_name(file.read(size), source)
             elif kind in (b"0", b"\0"):
                 name, long_name = long_name or name, None
-                check_path(name)
+                try:
+                    check_path(name, "archive")
+                except InvalidName as error:
+                    raise Corrupt(f"{source}: {error}") from None
                 if name in seen:
                     raise Corrupt(f"{source} holds {name!r} twice")
                 seen.add(name)

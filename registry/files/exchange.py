@@ -113,7 +113,10 @@ class _Incoming:
         versions = logs.get(("versions", ""), [])
         if not versions:
             raise Corrupt(f"the archive holds no version of model {self.name!r}")
-        self.name = check_name(readers["versions", "", 1].text("name"))
+        spelled = check_name(readers["versions", "", 1].text("name"))
+        if spelled.lower() != self.name:
+            raise Corrupt(f"the archive keeps model {spelled!r} as {self.name!r}")
+        self.name = spelled
         deleted = set()
         for (kind, alias, number), reader in readers.items():
             if kind == "state":
