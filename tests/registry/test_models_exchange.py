@@ -146,9 +146,9 @@ def special(members: Members, kind: bytes, link: str = "") -> None:
     members.append((extra, b""))
 
 
-def change(members: Members, name: str, **fields: Any) -> None:
+def change(members: Members, path: str, **fields: Any) -> None:
     for place, (entry, data) in enumerate(members):
-        if entry.name == name:
+        if entry.name == path:
             members[place] = (entry, json.dumps({**json.loads(data), **fields}).encode())
 
 
