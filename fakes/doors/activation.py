@@ -18,6 +18,7 @@ from fakes.core.application import Application
 from fakes.core.settings import Settings
 from fakes.core.state import State
 from fakes.doors.client import identity_variables, scrubbed
+from fakes.doors.discovery_cache import DiscoveryCache
 from fakes.doors.guard import Guard
 from fakes.doors.inprocess import Interception
 from fakes.doors.shared import SharedServer, engine_loaded, process_folder
@@ -40,10 +41,12 @@ class Environment:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._saved: dict[str, str] = {}
+        self._cache: DiscoveryCache | None = None
 
     def enter(self) -> None:
         """Set the variables and make an empty HOME."""
         self._saved = dict(os.environ)
+        self._cache = DiscoveryCache(Path.home())
         home = process_home()
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
@@ -53,6 +56,8 @@ class Environment:
 
     def leave(self) -> None:
         """Put the variables back as they were."""
+        if self._cache is not None:
+            self._cache.restore()
         for name in set(os.environ) - set(self._saved):
             del os.environ[name]
         for name, value in self._saved.items():

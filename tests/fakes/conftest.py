@@ -41,3 +41,23 @@ def workspace(azure: Fake) -> Any:
 def auth(azure: Fake) -> dict[str, str]:
     """Headers of a signed-in caller, for plain ``requests``."""
     return {"Authorization": f"Bearer {azure.token()}"}
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run when an operation does not say how sure we are of it."""
+    from fakes.core.application import discover
+    from fakes.core.evidence import Evidence
+    from fakes.core.verified import verified_live
+
+    live = verified_live()
+    wrong = []
+    for service in discover():
+        for route in service.routes:
+            if not isinstance(route.evidence, Evidence):
+                wrong.append(f"{route.operation} has no evidence label")
+            elif route.evidence is not Evidence.ASSUMED and not route.source:
+                wrong.append(f"{route.operation} is {route.evidence.value} but names no source")
+            elif route.evidence is Evidence.VERIFIED_LIVE and route.operation not in live:
+                wrong.append(f"{route.operation} says verified-live; only the live suite may write that")
+    if wrong:
+        raise pytest.UsageError("\n".join(wrong))
