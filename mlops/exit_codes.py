@@ -46,6 +46,7 @@ _BY_EXCEPTION: dict[str, ExitCode] = {
     "pipeline.errors.PipelineNotFound": ExitCode.NOT_FOUND,
     "pipeline.errors.PipelineConflict": ExitCode.CONFLICT,
     "pipeline.errors.PipelineTimeout": ExitCode.TIMEOUT,
+    "pipeline.errors.EngineUnavailable": ExitCode.UNAVAILABLE,
     "pipeline.errors.PipelineError": ExitCode.INVALID,
     "builtins.PermissionError": ExitCode.UNAVAILABLE,
     "builtins.KeyboardInterrupt": ExitCode.INTERRUPTED,

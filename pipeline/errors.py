@@ -31,6 +31,10 @@ class PipelineTimeout(PipelineError):
     """A deadline passed."""
 
 
+class EngineUnavailable(PipelineError):
+    """A compute engine (Docker, a Dask or Ray cluster) is not installed or does not answer."""
+
+
 class StepFailed(PipelineError):
     """A step failed in another process.
 

@@ -1,0 +1,155 @@
+"""The declared pipeline as a graph of the SDK: one ``PythonScriptStep`` a step, one folder of data between them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deploy.azure.inference import environment
+from pipeline import provenance
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineError, PipelineNotFound
+from pipeline.graph import Pipeline, Step
+from registry.azure.workspace import AzureWorkspace
+
+SCRIPT = "run_step.py"
+_SCRIPT_TEXT = '''"""Runs one step of the pipeline; the code is beside this file."""
+
+from pipeline.azure.step import main
+
+main()
+'''
+CONTROL = ("resume", "start", "until")
+"""Parameters of every pipeline that say how much of it runs."""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Where the steps run.
+
+    Attributes
+    ----------
+    cluster : str
+        Name of an AmlCompute cluster of the workspace.
+    environment : str
+        Name of the Azure ML environment that is made from the lock.
+    allow_reuse : bool
+        Leave out work that an earlier run has done already.
+    """
+
+    cluster: str
+    environment: str
+    allow_reuse: bool = True
+
+
+@contextlib.contextmanager
+def built(
+    workspace: AzureWorkspace,
+    pipeline: Pipeline,
+    steps: tuple[Step, ...],
+    config: PipelineConfig,
+    compute: Compute,
+    project: Path,
+) -> Iterator[Any]:
+    """An ``azureml.pipeline.core.Pipeline``. Its code is uploaded while the ``with`` lasts."""
+    from azureml.pipeline.core import Pipeline as SdkPipeline
+
+    with tempfile.TemporaryDirectory(prefix="mlops-pipeline-") as scratch:
+        source = Path(scratch) / "source"
+        config = stage(pipeline, config, project, source)
+        parts = _steps(workspace, pipeline, steps, config, compute, project, source)
+        yield SdkPipeline(workspace.sdk, steps=parts, description=pipeline.name)
+
+
+def stage(pipeline: Pipeline, config: PipelineConfig, project: Path, source: Path) -> PipelineConfig:
+    """Copy the code that the steps need, and the table that is trained on if it is a file of this machine."""
+    source.mkdir(parents=True)
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+    for name in (*pipeline.code, "requirements"):
+        if (project / name).is_dir():
+            shutil.copytree(project / name, source / name, ignore=ignored)
+    (source / SCRIPT).write_text(_SCRIPT_TEXT, encoding="utf-8")
+    if config.data_path is None:
+        return config
+    path = Path(config.data_path)
+    if not path.exists():
+        raise PipelineError(f"there is no data at {path}", hint="data.path, or --data")
+    (source / "inputs").mkdir()
+    copy = shutil.copytree if path.is_dir() else shutil.copyfile
+    copy(path, source / "inputs" / path.name)
+    return replace(config, data_path=f"inputs/{path.name}")
+
+
+def _steps(
+    workspace: AzureWorkspace,
+    pipeline: Pipeline,
+    steps: tuple[Step, ...],
+    config: PipelineConfig,
+    compute: Compute,
+    project: Path,
+    source: Path,
+) -> list[Any]:
+    from azureml.core.runconfig import RunConfiguration
+    from azureml.pipeline.core import PipelineData, PipelineParameter
+    from azureml.pipeline.steps import PythonScriptStep
+
+    run_configuration = RunConfiguration()
+    run_configuration.environment = steps_environment(compute.environment, project)
+    target = cluster(workspace, compute.cluster)
+    parameters = {name: PipelineParameter(name, "") for name in (*pipeline.parameters, *CONTROL)}
+    folders = {step.name: PipelineData(step.name, datastore=workspace.datastore) for step in steps}
+    made = []
+    for step in steps:
+        arguments: list[Any] = ["--step", step.name, "--config", json.dumps(config.to_json(), sort_keys=True)]
+        for name in pipeline.parameters:
+            arguments += ["--set", name, parameters[name]]
+        for name in CONTROL:
+            arguments += [f"--{name}", parameters[name]]
+        for name in step.inputs:
+            arguments += ["--input", name, folders[name]]
+        arguments += ["--reuse", "yes" if compute.allow_reuse else "no", "--output", folders[step.name]]
+        made.append(
+            PythonScriptStep(
+                script_name=SCRIPT,
+                name=step.name,
+                arguments=arguments,
+                inputs=[folders[name] for name in step.inputs],
+                outputs=[folders[step.name]],
+                compute_target=target,
+                runconfig=run_configuration,
+                source_directory=str(source),
+                # Azure would also reuse what looks at the registry; the step itself knows better (pipeline.azure.step).
+                allow_reuse=False,
+            )
+        )
+    return made
+
+
+def steps_environment(name: str, project: Path) -> Any:
+    """The environment of the steps: the Azure lock of this Python."""
+    minor = provenance.python_minor()
+    lock = project / "requirements" / "locks" / f"azure-{minor}.txt"
+    if not lock.is_file():
+        raise PipelineNotFound(f"there is no lock {lock.name} for the steps", hint="make lock")
+    return environment(name, lock, minor, further=())
+
+
+def cluster(workspace: AzureWorkspace, name: str) -> Any:
+    """The compute cluster. Raises ``PipelineNotFound``."""
+    from azureml.core.compute import ComputeTarget
+
+    try:
+        return ComputeTarget(workspace.sdk, name)
+    except Exception as error:
+        if "ComputeTargetNotFound" in str(error):
+            raise PipelineNotFound(
+                f"the workspace has no compute cluster {name!r}",
+                hint="mlops azure init makes one; or set AML_COMPUTE_CLUSTER_NAME",
+            ) from error
+        raise

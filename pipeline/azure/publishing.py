@@ -1,0 +1,118 @@
+"""Published pipelines: on Azure ML, with what Azure has no field for in a blob that a build can create only once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from pipeline import provenance
+from pipeline.azure.graph import Compute, built
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineConflict, PipelineError
+from pipeline.graph import Pipeline
+from pipeline.runner import PublishedPipeline
+from registry.azure.blobs import BlobFolder
+from registry.azure.workspace import AzureWorkspace, translated
+
+FOLDER = "mlops-pipelines/"
+_BUILD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class AzurePublications:
+    """The published pipelines of a workspace; the version of each is the build that published it."""
+
+    def __init__(self, workspace: AzureWorkspace, project: Path, compute: Compute) -> None:
+        self._workspace = workspace
+        self._project = project
+        self._compute = compute
+        self._blobs = BlobFolder(workspace, FOLDER)
+
+    def publish(self, pipeline: Pipeline, config: PipelineConfig, build_id: str) -> PublishedPipeline:
+        """Publish under a build id; the same content gives the same pipeline back."""
+        if not _BUILD.fullmatch(build_id):
+            raise PipelineError(
+                f"{build_id!r} is no build id: letters, digits, '.', '_' and '-', at most 100",
+                hint="--build-id, or MLOPS_BUILD_ID",
+            )
+        name = f"{pipeline.name}/{build_id}.json"
+        content = self._content(pipeline, config)
+        found = self._read(name)
+        if found is None:
+            with translated(f"publishing {pipeline.name}"):
+                with built(
+                    self._workspace, pipeline, pipeline.steps, config, self._compute, self._project
+                ) as sdk_pipeline:
+                    made = sdk_pipeline.publish(
+                        name=pipeline.name,
+                        description=f"build {build_id}",
+                        version=build_id,
+                        continue_on_step_failure=False,
+                    )
+            record = {
+                "id": str(made.id),
+                "name": pipeline.name,
+                "build_id": build_id,
+                "created": datetime.now(timezone.utc).isoformat(),
+                "endpoint": made.endpoint,
+                "content": content,
+                "config": config.to_json(),
+            }
+            if not self._blobs.create(name, json.dumps(record, sort_keys=True).encode()):
+                with translated(f"disabling a second {pipeline.name} of build {build_id}"):
+                    made.disable()  # somebody published the same build meanwhile: theirs counts
+            found = self._read(name)
+        if found is None or found["content"] != content:
+            raise PipelineConflict(
+                f"build {build_id} has published another {pipeline.name} already",
+                hint="publish under a new build id: published pipelines do not change",
+            )
+        return _public(found)
+
+    def search(self, name: str | None, build_id: str | None) -> Iterator[PublishedPipeline]:
+        """Newest first."""
+        found = []
+        for blob in self._blobs.names():
+            pipeline, _, file = blob.rpartition("/")
+            if name in (None, pipeline) and build_id in (None, file.removesuffix(".json")):
+                record = self._read(blob)
+                if record is not None:
+                    found.append(_public(record))
+        yield from sorted(found, key=lambda item: item.created, reverse=True)
+
+    def sdk(self, published: PublishedPipeline) -> Any:
+        """The SDK's object."""
+        from azureml.pipeline.core import PublishedPipeline as SdkPublished
+
+        with translated(f"published pipeline {published.id}"):
+            return SdkPublished.get(self._workspace.sdk, published.id)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        if name not in self._blobs.names():
+            return None
+        document: dict[str, Any] = json.loads(self._blobs.read(name))
+        return document
+
+    def _content(self, pipeline: Pipeline, config: PipelineConfig) -> str:
+        document = {
+            "code": provenance.code_digest(self._project, pipeline.code),
+            "lock": provenance.lock_digest(self._project),
+            "steps": [step.name for step in pipeline.steps],
+            "config": config.to_json(),
+        }
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _public(record: dict[str, Any]) -> PublishedPipeline:
+    return PublishedPipeline(
+        id=record["id"],
+        name=record["name"],
+        build_id=record["build_id"],
+        created=datetime.fromisoformat(record["created"]),
+        endpoint=record["endpoint"] or "",
+        config=PipelineConfig.from_json(record["config"]),
+    )

@@ -1,0 +1,282 @@
+"""The runner that submits to Azure Machine Learning and reads what became of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.azure.graph import Compute, built
+from pipeline.azure.publishing import AzurePublications
+from pipeline.azure.step import FROM, OUTPUT, REUSED, SAID, fetch
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound, PipelineTimeout, StepFailed
+from pipeline.graph import TRAINING, Pipeline
+from pipeline.local.runner import with_parameters
+from pipeline.results import RESULT
+from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, StepStatus
+from registry.azure.runs import AzureRunHistory
+from registry.azure.workspace import AzureWorkspace, translated
+from registry.errors import NotFound
+from registry.runs import RunInfo, RunState
+
+PIPELINE, STEPS, PUBLISHED = "pipeline", "steps", "published"
+POLL_SECONDS = 1.0
+
+
+class AzureRunner(PipelineRunner):
+    """Runs pipelines on a compute cluster of the workspace.
+
+    Parameters
+    ----------
+    workspace : registry.azure.workspace.AzureWorkspace
+    runs : registry.azure.runs.AzureRunHistory
+    project : pathlib.Path
+        The project whose code runs.
+    compute : pipeline.azure.graph.Compute
+    """
+
+    def __init__(self, workspace: AzureWorkspace, runs: AzureRunHistory, project: Path, compute: Compute) -> None:
+        self._workspace = workspace
+        self._runs = runs
+        self._project = project
+        self._compute = compute
+        self._publications = AzurePublications(workspace, project, compute)
+
+    def submit(
+        self,
+        pipeline: Pipeline | PublishedPipeline,
+        config: PipelineConfig | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        until: str | None = None,
+        resume: str | None = None,
+        start: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        published = pipeline if isinstance(pipeline, PublishedPipeline) else None
+        declared = TRAINING.named(pipeline.name) if isinstance(pipeline, PublishedPipeline) else pipeline
+        config = published.config if published else (config or self._config_of(resume) or PipelineConfig())
+        config = with_parameters(declared, config, parameters or {})
+        steps = declared.upto(until)
+        if start is not None:
+            self._check_start(declared, start, resume)
+        control = {"resume": resume or "", "start": start or "", "until": until or ""}
+        given = {
+            name: value if isinstance(value, str) else json.dumps(value) for name, value in (parameters or {}).items()
+        }
+        values = {**(given if published else {}), **{name: text for name, text in control.items() if text}}
+        marks = self._marks(declared, config, resume, published, tags)
+        marks[STEPS] = ",".join(step.name for step in steps)
+        with translated(f"submitting {declared.name}"):
+            from azureml.core import Experiment
+
+            if published:
+                run = self._publications.sdk(published).submit(
+                    self._workspace.sdk, config.experiment, pipeline_parameters=values
+                )
+                run.set_tags(marks)
+            else:
+                with built(self._workspace, declared, steps, config, self._compute, self._project) as graph:
+                    experiment = Experiment(self._workspace.sdk, config.experiment)
+                    run = experiment.submit(graph, pipeline_parameters=values, tags=marks)
+        return str(run.id)
+
+    def run(
+        self,
+        pipeline: Pipeline | PublishedPipeline,
+        config: PipelineConfig | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        until: str | None = None,
+        resume: str | None = None,
+        start: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> PipelineStatus:
+        run_id = self.submit(
+            pipeline, config, parameters=parameters, until=until, resume=resume, start=start, tags=tags
+        )
+        try:
+            status = self.wait(run_id, timeout=timeout, progress=progress)
+        except KeyboardInterrupt:
+            self.cancel(run_id)
+            raise
+        for step in status.steps:
+            if step.state is RunState.FAILED:
+                raise StepFailed(
+                    step.error or f"step {step.name} failed",
+                    step=step.name,
+                    exit_code=1,
+                    logs="\n".join(self.logs(run_id, step.name).splitlines()[-20:]),
+                    hint=f"mlops pipeline logs {run_id} --step {step.name}",
+                )
+        if status.state is RunState.FAILED:
+            raise PipelineError(f"run {run_id} failed: {status.error}", hint=f"mlops pipeline logs {run_id}")
+        return status
+
+    def wait(self, run_id: str, *, timeout: float | None = None, progress: Progress | None = None) -> PipelineStatus:
+        say = progress or (lambda line: None)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        seen: dict[str, RunState] = {}
+        while True:
+            status = self.status(run_id)
+            for step in status.steps:
+                if seen.get(step.name) is not step.state and step.state is not RunState.NOT_STARTED:
+                    if step.name not in seen:
+                        say(f"{step.name}: started")
+                    seen[step.name] = step.state
+                    if step.state.final:
+                        for line in self.logs(run_id, step.name).splitlines():
+                            say(f"{step.name}: {line}")
+            if status.state.final:
+                return status
+            if deadline is not None and time.monotonic() >= deadline:
+                raise PipelineTimeout(
+                    f"run {run_id} has not ended within {timeout:g} s", hint=f"mlops pipeline status {run_id}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def status(self, run_id: str) -> PipelineStatus:
+        info = self._info(run_id)
+        children = {child.name: child for child in self._runs.search(parent=run_id)}
+        names = [name for name in info.tags.get(STEPS, "").split(",") if name] or list(children)
+        return PipelineStatus(
+            run_id=run_id,
+            pipeline=info.tags.get(PIPELINE, info.name),
+            state=info.state,
+            steps=tuple(_step(name, children.get(name)) for name in names),
+            build_id=info.tags.get("build_id"),
+            published=info.tags.get(PUBLISHED),
+            error=info.error,
+        )
+
+    def logs(self, run_id: str, step: str | None = None) -> str:
+        info = self._info(run_id)
+        steps = self._step_runs(run_id)
+        names = [name for name in info.tags.get(STEPS, "").split(",") if name] or list(steps)
+        if step is not None and step not in names:
+            raise PipelineNotFound(f"run {run_id} has no step {step!r}", hint=f"its steps: {', '.join(names)}")
+        parts = []
+        for name in names if step is None else [step]:
+            if name in steps:
+                with translated(f"the log of {name}"):
+                    text = _said(steps[name].get_stdout_log() or "")
+                parts.append(text if step else "".join(f"{name}: {line}\n" for line in text.splitlines()))
+        return "".join(parts)
+
+    def cancel(self, run_id: str) -> PipelineStatus:
+        status = self.status(run_id)
+        if status.state.final:
+            raise PipelineConflict(f"run {run_id} has ended: {status.state.value}")
+        with translated(f"cancelling {run_id}"):
+            self._sdk(run_id).cancel()
+        return self.wait(run_id, timeout=300.0)
+
+    def output(self, run_id: str, step: str, target: Path) -> Path:
+        if target.exists():
+            raise PipelineConflict(f"{target} exists already")
+        if not fetch(self._runs, self._completed(run_id, step), target):
+            raise PipelineNotFound(
+                f"step {step!r} of run {run_id} kept no output", hint=f"mlops pipeline status {run_id}"
+            )
+        return target
+
+    def document(self, run_id: str, step: str) -> dict[str, Any]:
+        import tempfile
+
+        completed = self._completed(run_id, step)
+        with tempfile.TemporaryDirectory() as scratch:
+            try:
+                path = self._runs.download(completed, OUTPUT + RESULT, Path(scratch) / RESULT)
+            except NotFound:
+                raise PipelineNotFound(f"step {step!r} of run {run_id} kept no result") from None
+            document: dict[str, Any] = json.loads(path.read_bytes())
+        return document
+
+    def publish(self, pipeline: Pipeline, config: PipelineConfig, *, build_id: str) -> PublishedPipeline:
+        return self._publications.publish(pipeline, config, build_id)
+
+    def published(self, name: str | None = None, *, build_id: str | None = None) -> Iterator[PublishedPipeline]:
+        return self._publications.search(name, build_id)
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+    def _info(self, run_id: str) -> RunInfo:
+        try:
+            return self._runs.get(run_id)
+        except NotFound as error:
+            raise PipelineNotFound(f"there is no run {run_id!r}", hint="mlops runs list") from error
+
+    def _sdk(self, run_id: str) -> Any:
+        from azureml.core import Experiment
+        from azureml.pipeline.core import PipelineRun
+
+        return PipelineRun(Experiment(self._workspace.sdk, self._info(run_id).experiment), run_id)
+
+    def _step_runs(self, run_id: str) -> dict[str, Any]:
+        with translated(f"the steps of {run_id}"):
+            return {str(step.name): step for step in self._sdk(run_id).get_steps()}
+
+    def _completed(self, run_id: str, step: str) -> str:
+        """The run of a completed step. Raises ``PipelineNotFound``."""
+        for item in self.status(run_id).steps:
+            if item.name == step and item.state is RunState.COMPLETED and item.run_id:
+                return item.run_id
+        raise PipelineNotFound(
+            f"step {step!r} has not completed in run {run_id}", hint=f"mlops pipeline status {run_id}"
+        )
+
+    def _check_start(self, pipeline: Pipeline, start: str, resume: str | None) -> None:
+        pipeline.step(start)
+        if resume is None:
+            raise PipelineError(f"to start at {start}, say which run completed the steps before it")
+        for step in pipeline.upto(start)[:-1]:
+            self._completed(resume, step.name)
+
+    def _config_of(self, resume: str | None) -> PipelineConfig | None:
+        if resume is None:
+            return None
+        raise PipelineError(
+            f"to resume {resume}, say its configuration", hint="on Azure a run does not keep the settings it was given"
+        )
+
+    def _marks(
+        self,
+        pipeline: Pipeline,
+        config: PipelineConfig,
+        resume: str | None,
+        published: PublishedPipeline | None,
+        tags: Mapping[str, str] | None,
+    ) -> dict[str, str]:
+        marks = {PIPELINE: pipeline.name, **config.tags, **(tags or {})}
+        further = {
+            "build_id": config.build_id,
+            "resumes": resume,
+            PUBLISHED: published.id if published else None,
+            "caller_run_id": config.caller_run_id,
+        }
+        return {**marks, **{name: value for name, value in further.items() if value}}
+
+
+def _step(name: str, run: RunInfo | None) -> StepStatus:
+    if run is None:
+        return StepStatus(name, RunState.NOT_STARTED)
+    return StepStatus(
+        name=name,
+        state=run.state,
+        run_id=run.tags.get(FROM, run.id),
+        started=run.started,
+        ended=run.ended,
+        reused=run.tags.get(REUSED),
+        error=run.error,
+        metrics=run.metrics,
+    )
+
+
+def _said(text: str) -> str:
+    """The lines of a step's log that are for a person; all of it if there are none (it died before it could say any)."""
+    lines = [line[len(SAID) :] for line in text.splitlines() if line.startswith(SAID)]
+    return "".join(f"{line}\n" for line in lines) if lines else text

@@ -1,0 +1,186 @@
+"""What runs on the compute cluster: one step of the pipeline, with the seams of the run's own workspace.
+
+The step's function is the same file as everywhere; this only builds its context. A step's output is kept with its run
+(below ``step/``), so that it can be read, reused and resumed from whatever became of the cluster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import PipelineConfig
+from pipeline.context import StepContext
+from pipeline.execute import execute
+from pipeline.fingerprint import fingerprint
+from pipeline.graph import TRAINING, Pipeline, Step
+from pipeline.results import RESULT
+from registry.azure.data import AzureDataSets
+from registry.azure.models import AzureModelRegistry
+from registry.azure.runs import ERROR, AzureRunHistory
+from registry.azure.sign_in import Account
+from registry.azure.workspace import AzureWorkspace
+from registry.errors import NotFound
+from registry.runs import Run, RunState
+
+OUTPUT = "step/"
+FINGERPRINT, REUSED, FROM = "fingerprint", "reused", "reused_run"
+SAID = "[mlops] "
+"""How a line for a person begins in a step's log."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """The command line of a step."""
+
+    step: str
+    config: PipelineConfig
+    inputs: dict[str, Path]
+    output: Path
+    resume: str = ""
+    start: str = ""
+    until: str = ""
+    reuse: bool = True
+
+
+def main(arguments: Sequence[str] | None = None, pipeline: Pipeline = TRAINING, root: Path | None = None) -> None:
+    """Run one step; exits 1 when it fails, its message in a tag of the run and in the log."""
+    from azureml.core import Run as SdkRun
+
+    asked = parse(sys.argv[1:] if arguments is None else arguments)
+    workspace = AzureWorkspace(Account("", "", ""))
+    runs = AzureRunHistory(workspace)
+    sdk = SdkRun.get_context(allow_offline=False)
+    run, parent = runs.open(str(sdk.id)), runs.open(str(sdk.parent.id))
+    context = StepContext(
+        config=asked.config,
+        models=AzureModelRegistry(workspace),
+        runs=runs,
+        data=AzureDataSets(workspace),
+        run=run,
+        inputs=asked.inputs,
+        output=asked.output,
+        progress=lambda line: print(SAID + line, flush=True),
+        parent=parent,
+    )
+    try:
+        work(pipeline, asked, context, root or Path.cwd())
+    except Exception as error:
+        message = str(error) or type(error).__name__
+        run.set_tags({ERROR: message[:5000]})
+        context.progress(f"failed: {message}")
+        sys.exit(1)
+
+
+def work(pipeline: Pipeline, asked: Arguments, context: StepContext, root: Path) -> None:
+    """Run the step, unless an earlier run has done the same work already."""
+    step = pipeline.step(asked.step)
+    asked.output.mkdir(parents=True, exist_ok=True)
+    if asked.until and step not in pipeline.upto(asked.until):
+        context.progress(f"left out: this run ends with {asked.until}")
+        return
+    if asked.resume and _resumed(pipeline, step, asked, context):
+        return
+    key = fingerprint(step, context.config, dict(asked.inputs), root) if step.allow_reuse and asked.reuse else None
+    if key and _reused(key, context):
+        return
+    execute(step, context)
+    keep(context.run, context.output)
+    if key:
+        context.run.set_tags({FINGERPRINT: key})
+
+
+def keep(run: Run, output: Path) -> None:
+    """Keep a step's output with its run."""
+    for path in sorted(item for item in output.rglob("*") if item.is_file()):
+        run.upload(OUTPUT + path.relative_to(output).as_posix(), path)
+
+
+def fetch(context_runs: Any, run_id: str, target: Path) -> bool:
+    """Copy the output that a run kept into the folder `target`; false if it kept none."""
+    names = [name for name in context_runs.files(run_id) if name.startswith(OUTPUT)]
+    if OUTPUT + RESULT not in names:
+        return False
+    for name in names:
+        context_runs.download(run_id, name, target / name[len(OUTPUT) :])
+    return True
+
+
+def _resumed(pipeline: Pipeline, step: Step, asked: Arguments, context: StepContext) -> bool:
+    """Take over what the resumed run has completed, as far as it goes without a gap."""
+    if asked.start and step not in pipeline.upto(asked.start)[:-1]:
+        return False
+    before = {run.name: run for run in context.runs.search(parent=asked.resume)}
+    for name in (item.name for item in pipeline.upto(step.name)):
+        if name not in before or before[name].state is not RunState.COMPLETED:
+            return False
+    return _take(before[step.name].id, f"completed in run {asked.resume}", context)
+
+
+def _reused(key: str, context: StepContext) -> bool:
+    """Take over the output of an earlier step with the same fingerprint."""
+    experiment = context.config.experiment
+    for run in context.runs.search(experiment, state=RunState.COMPLETED, tags={FINGERPRINT: key}, limit=1):
+        return _take(run.id, f"unchanged since run {run.id}", context)
+    return False
+
+
+def _take(run_id: str, why: str, context: StepContext) -> bool:
+    source = context.runs.get(run_id)
+    run_id = source.tags.get(FROM, run_id)  # a reused step names the run that did the work
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "output"
+        try:
+            if not fetch(context.runs, run_id, folder):
+                return False
+        except NotFound:
+            return False
+        shutil.copytree(folder, context.output, dirs_exist_ok=True)
+    keep(context.run, context.output)
+    context.run.set_tags({REUSED: why, FROM: run_id})
+    for name, value in context.runs.get(run_id).metrics.items():
+        context.run.log_metric(name, value)
+        if context.parent is not None:
+            context.parent.log_metric(name, value)
+    context.progress(f"reused: {why}")
+    return True
+
+
+def parse(arguments: Sequence[str]) -> Arguments:
+    """Read a step's command line. Parameters of the published pipeline come as text; an empty one is not set."""
+    parser = argparse.ArgumentParser(prog="run_step.py")
+    parser.add_argument("--step", required=True)
+    parser.add_argument("--config", required=True, help="PipelineConfig as JSON")
+    parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument("--input", nargs=2, action="append", default=[], metavar=("STEP", "FOLDER"))
+    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--reuse", default="yes")
+    for name in ("resume", "start", "until"):
+        parser.add_argument(f"--{name}", default="")
+    given = parser.parse_args(arguments)
+    config = PipelineConfig.from_json(json.loads(given.config))
+    changes = {name: _value(text) for name, text in given.set if text.strip()}
+    return Arguments(
+        step=given.step,
+        config=replace(config, **changes),
+        inputs={name: Path(folder) for name, folder in given.input},
+        output=given.output,
+        resume=given.resume.strip(),
+        start=given.start.strip(),
+        until=given.until.strip(),
+        reuse=given.reuse == "yes",
+    )
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

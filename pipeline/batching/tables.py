@@ -1,0 +1,181 @@
+"""Tables as a stream: chunks of rows in, rows with a prediction out; never a whole table in memory."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from model.errors import DataNotFound, DataUnreadable
+from model.tables import SUFFIXES
+
+PREDICTION = "prediction"
+Row = Sequence[Any]
+
+
+def columns(path: Path) -> list[str]:
+    """Names of a table's columns. Raises ``DataNotFound``, ``DataUnreadable``."""
+    if not path.is_file():
+        raise DataNotFound(f"there is no data file at {path}")
+    if path.suffix.lower() == ".parquet":
+        return [str(name) for name in _parquet(path).schema_arrow.names]
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        names = [name.strip() for name in next(csv.reader(file), [])]
+    if not any(names):
+        raise DataUnreadable(f"{path} is empty: it has no header line")
+    return names
+
+
+def chunks(path: Path, size: int, *, skip: int = 0) -> Iterator[list[Row]]:
+    """Rows of a table, `size` at a time, after the first `skip`. A CSV row may have too few or too many cells."""
+    rows = itertools.islice(_rows(path, size), skip, None)
+    while chunk := list(itertools.islice(rows, size)):
+        yield chunk
+
+
+def _rows(path: Path, size: int) -> Iterator[Row]:
+    if path.suffix.lower() == ".parquet":
+        for batch in _parquet(path).iter_batches(batch_size=size):
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        return
+    # A byte that is no UTF-8 spoils its row, not the run: it comes out as U+FFFD, which is no number.
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        reader = csv.reader(file)
+        next(reader, None)
+        yield from (row for row in reader if row)
+
+
+def _parquet(path: Path) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.ParquetFile(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise DataUnreadable(f"{path} is not a Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
+    """Input and output files: a file to a file, or every table of a folder to one of the same name in a folder.
+
+    Raises
+    ------
+    model.errors.DataNotFound
+        Nothing is there, or the folder holds no table.
+    model.errors.DataUnreadable
+        The kinds do not fit.
+    """
+    if source.is_dir():
+        files = sorted(item for item in source.rglob("*") if item.suffix.lower() in SUFFIXES and item.is_file())
+        files = [item for item in files if target.resolve() not in item.resolve().parents]
+        if not files:
+            raise DataNotFound(f"the folder {source} holds no {' or '.join(SUFFIXES)} file")
+        if target.is_file():
+            raise DataUnreadable(f"{target} is a file; the output of a folder is a folder")
+        return [(item, target / item.relative_to(source)) for item in files]
+    if not source.exists():
+        raise DataNotFound(f"there is no data file at {source}")
+    for path in (source, target):
+        if path.suffix.lower() not in SUFFIXES:
+            raise DataUnreadable(f"{path} must end in {' or '.join(SUFFIXES)}")
+    return [(source, target)]
+
+
+class Sink(ABC):
+    """Where rows with predictions go: part by part, each whole before the next begins."""
+
+    @abstractmethod
+    def append(self, rows: Sequence[Row], predictions: Sequence[Any]) -> Any:
+        """Write one part and return what :meth:`rewind` needs to come back to here."""
+
+    @abstractmethod
+    def rewind(self, mark: Any) -> None:
+        """Drop everything written after a mark; ``None``: everything."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Put the whole table into place."""
+
+
+class CsvSink(Sink):
+    """A CSV file that grows beside its place."""
+
+    def __init__(self, target: Path, header: Sequence[str]) -> None:
+        self.target = target
+        self.partial = target.with_name(target.name + ".partial")
+        self.header = [*header, PREDICTION]
+
+    def append(self, rows: Sequence[Row], predictions: Sequence[Any]) -> int:
+        with self.partial.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            width = len(self.header) - 1
+            for row, value in zip(rows, predictions, strict=True):
+                cells = [*row, *[""] * (width - len(row))]
+                writer.writerow([*cells, json.dumps(value) if isinstance(value, (list, dict)) else value])
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def rewind(self, mark: Any) -> None:
+        if mark is None:
+            with self.partial.open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file, lineterminator="\n").writerow(self.header)
+        else:
+            os.truncate(self.partial, mark)
+
+    def finish(self) -> None:
+        self.partial.replace(self.target)
+
+
+class ParquetSink(Sink):
+    """A Parquet file, as one file a part until all are there: a Parquet file cannot be continued."""
+
+    def __init__(self, target: Path, header: Sequence[str]) -> None:
+        self.target = target
+        self.parts = target.with_name(target.name + ".parts")
+        self.header = [*header, PREDICTION]
+        self.count = 0
+
+    def append(self, rows: Sequence[Row], predictions: Sequence[Any]) -> int:
+        import pyarrow
+        from pyarrow import parquet
+
+        width = len(self.header) - 1
+        padded = [[*row, *[None] * (width - len(row))][:width] for row in rows]
+        lists = [*zip(*padded, strict=True), predictions]
+        table = pyarrow.table(dict(zip(self.header, (pyarrow.array(list(cells)) for cells in lists), strict=True)))
+        parquet.write_table(table, self.parts / f"{self.count:08}.parquet")
+        self.count += 1
+        return self.count
+
+    def rewind(self, mark: Any) -> None:
+        self.count = mark or 0
+        self.parts.mkdir(parents=True, exist_ok=True)
+        for part in self.parts.iterdir():
+            if not part.stem.isdecimal() or int(part.stem) >= self.count:
+                part.unlink()
+
+    def finish(self) -> None:
+        import pyarrow
+        from pyarrow import parquet
+
+        files = sorted(self.parts.glob("*.parquet"))
+        # A column that is empty in one part has no type there.
+        schema = pyarrow.unify_schemas([parquet.read_schema(file) for file in files], promote_options="permissive")
+        partial = self.target.with_name(self.target.name + ".partial")
+        with parquet.ParquetWriter(partial, schema) as writer:
+            for file in files:
+                writer.write_table(parquet.read_table(file).cast(schema))
+        partial.replace(self.target)
+        shutil.rmtree(self.parts)
+
+
+def sink(target: Path, header: Sequence[str]) -> Sink:
+    """The sink that the output's name asks for."""
+    return ParquetSink(target, header) if target.suffix.lower() == ".parquet" else CsvSink(target, header)

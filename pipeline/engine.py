@@ -1,0 +1,81 @@
+"""What searches and batch scoring run on: this machine's cores, or an existing Dask or Ray cluster, through joblib."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.errors import EngineUnavailable, PipelineError
+
+BACKENDS = ("loky", "threading", "dask", "ray")
+WAIT_FOR_WORKERS = 30
+"""Seconds until a cluster without workers counts as unavailable."""
+
+
+@contextlib.contextmanager
+def engine(backend: str, scheduler: str = "", *, n_jobs: int = -1) -> Iterator[int]:
+    """Let joblib run on `backend`; gives how many jobs run at once.
+
+    Parameters
+    ----------
+    backend : str
+        ``loky`` (processes) or ``threading``, on this machine; ``dask`` or ``ray``, on a cluster that exists.
+    scheduler : str
+        Address of the cluster, such as ``tcp://10.0.0.4:8786`` or ``ray://10.0.0.4:10001``.
+    n_jobs : int
+        Jobs at once; -1: one a core, or one a thread of the cluster.
+
+    Raises
+    ------
+    pipeline.errors.EngineUnavailable
+        The package is not installed, or the scheduler does not answer or has no workers.
+    """
+    import joblib
+
+    if backend not in BACKENDS:
+        raise PipelineError(f"joblib backend {backend!r} is not known", hint=f"one of {', '.join(BACKENDS)}")
+    if backend in ("dask", "ray") and not scheduler:
+        raise PipelineError(f"where is the {backend} cluster?", hint="--scheduler ADDRESS, or train.scheduler")
+    connect = {"dask": _dask, "ray": _ray}.get(backend)
+    with connect(scheduler) if connect else contextlib.nullcontext(None) as size:
+        jobs = n_jobs if n_jobs > 0 else size or joblib.cpu_count()
+        options: dict[str, Any] = {"wait_for_workers_timeout": WAIT_FOR_WORKERS} if backend == "dask" else {}
+        with joblib.parallel_config(backend=backend, n_jobs=jobs, **options):
+            yield jobs
+
+
+@contextlib.contextmanager
+def _dask(scheduler: str) -> Iterator[int]:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise EngineUnavailable("dask is not installed", hint="pip install -r requirements/dask.in") from error
+    try:
+        client = Client(scheduler, timeout="10s", set_as_default=True)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise EngineUnavailable(f"no dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS)
+        except TimeoutError as error:
+            raise EngineUnavailable(f"the dask scheduler at {scheduler} has no workers") from error
+        yield sum(client.nthreads().values())
+
+
+@contextlib.contextmanager
+def _ray(scheduler: str) -> Iterator[int]:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError as error:
+        raise EngineUnavailable("ray is not installed", hint="pip install 'ray[client]'") from error
+    register_ray()
+    try:
+        ray.init(address=scheduler, ignore_reinit_error=True)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise EngineUnavailable(f"no ray cluster answers at {scheduler}: {error}") from error
+    try:
+        yield int(ray.cluster_resources().get("CPU", 1))
+    finally:
+        ray.shutdown()

@@ -1,0 +1,40 @@
+"""The contract of pipeline runners, for Azure: submitted steps really run, as child processes of the fake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.azure.graph import Compute
+from pipeline.azure.runner import AzureRunner
+from pipeline.local.executors import Seams
+from registry.azure.data import AzureDataSets
+from registry.azure.models import AzureModelRegistry
+from registry.azure.runs import AzureRunHistory
+from registry.azure.workspace import AzureWorkspace
+from tests.contract.azure import azure_account, azure_door, azure_workspace
+from tests.contract.pipelines import PipelineRunnerContract
+
+__all__ = ["azure_account", "azure_door", "azure_workspace"]
+pytestmark = [pytest.mark.azure, pytest.mark.slow]
+PROJECT = Path(__file__).parents[2]
+
+
+class TestAzureRunner(PipelineRunnerContract):
+    """A compute cluster of a workspace."""
+
+    @pytest.fixture
+    def seams(self, azure_workspace: AzureWorkspace) -> Seams:
+        return Seams(
+            AzureModelRegistry(azure_workspace), AzureRunHistory(azure_workspace), AzureDataSets(azure_workspace)
+        )
+
+    @pytest.fixture
+    def runner(self, azure_workspace: AzureWorkspace, seams: Seams) -> AzureRunner:
+        from azureml.core.compute import AmlCompute, ComputeTarget
+
+        configuration = AmlCompute.provisioning_configuration(vm_size="STANDARD_DS2_V2", max_nodes=1)
+        ComputeTarget.create(azure_workspace.sdk, "train-cluster", configuration).wait_for_completion()
+        assert isinstance(seams.runs, AzureRunHistory)
+        return AzureRunner(azure_workspace, seams.runs, PROJECT, Compute("train-cluster", "training"))
