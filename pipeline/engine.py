@@ -66,7 +66,7 @@ def _dask(scheduler: str) -> Iterator[int]:
 @contextlib.contextmanager
 def _ray(scheduler: str) -> Iterator[int]:
     try:
-        import ray
+        import ray  # type: ignore[import-not-found, unused-ignore]
         from ray.util.joblib import register_ray
     except ImportError as error:
         raise EngineUnavailable("ray is not installed", hint="pip install 'ray[client]'") from error

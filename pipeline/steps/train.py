@@ -7,12 +7,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline import provenance
 from pipeline.context import StepContext
 from pipeline.results import DataResult, TrainResult
 from registry.digests import tree_digest
+
+if TYPE_CHECKING:
+    import pandas
+
+    from model.search import Found
 
 MODEL = "model"
 """Folder below the step's output; what is registered."""
@@ -42,6 +47,9 @@ def train(context: StepContext) -> TrainResult:
         columns = (*dataset.FEATURES, dataset.TARGET)
         frame = contract.check(tables.read(path), columns).require(data.reference)
     chosen, found = dict(config.parameters), None
+    if config.search:
+        found = searched(frame, context)
+        chosen = dict(found.parameters)
     trained = training.train(frame, chosen, seed=config.seed, test_size=config.test_size)
     context.run.log_parameters({**trained.parameters, "seed": config.seed, "test_size": config.test_size})
     context.log_metrics(trained.scores.values)
@@ -74,8 +82,33 @@ def train(context: StepContext) -> TrainResult:
         python=artifact.python_minor(),
         platform=artifact.platform_name(),
         code_digest=provenance.code_digest(),
-        search=found,
+        search=found.to_json() if found else None,
     )
+
+
+def searched(frame: pandas.DataFrame, context: StepContext) -> Found:
+    """The best parameters, searched on the configured engine."""
+    from model import estimator, search
+    from pipeline.engine import engine
+
+    config = context.config
+    with engine(config.joblib_backend, config.scheduler) as at_once:
+        where = f"{config.joblib_backend} {config.scheduler}".strip()
+        context.progress(f"searching on {where}, {at_once} fits at once")
+        found = search.search(
+            frame,
+            config.parameters,
+            config.grid or estimator.SEARCH,
+            metric=config.metric,
+            direction=config.direction,
+            seed=config.seed,
+            test_size=config.test_size,
+        )
+    best = ", ".join(f"{name} {value}" for name, value in found.parameters.items())
+    context.progress(f"best of {found.combinations} by {found.folds}-fold {found.metric} {found.score:.6g}: {best}")
+    context.run.log_parameters({"search_combinations": found.combinations, "search_folds": found.folds})
+    context.run.log_metric(f"search_{found.metric}", found.score)
+    return found
 
 
 def fast_path(folder: Path, rows: Any, context: StepContext) -> None:
