@@ -68,13 +68,16 @@ class HostFlask(Flask):
         if request is None:
             return super().create_url_adapter(request)
         environ = request.environ
+        path = environ["PATH_INFO"]
+        if not path.isascii():
+            path = path.encode("latin-1").decode("utf-8", "replace")
         return MapAdapter(
             self.url_map,
             "localhost",
             "/",
             "",
             "http",
-            request.path,
+            path,
             environ["REQUEST_METHOD"],
             environ.get("QUERY_STRING", ""),
         )

@@ -368,11 +368,12 @@ class Front:
     # ---- deciding ---------------------------------------------------------------------------------------------
     def _admit(self, request: Incoming) -> tuple[int, str] | None:
         """Whether a request may send its body."""
-        guarded = request.path == b"/score" and request.method != "OPTIONS"
+        # Everything but these exact paths needs a key: "//score" or "/%73core" is no way around it.
+        if request.path in HEALTH or self._preflight(request):
+            return None
+        guarded = self.keys is not None and request.path != b"/swagger.json"
         if guarded and self.keys is not None and not self.keys.allows(request.lookup.get(b"authorization", b"")):
             return 401, "A valid key is required: send the header 'Authorization: Bearer <key>'"
-        if request.path in HEALTH:
-            return None
         if self.pool.broken or not self.announced:
             return 503, "The model is not loaded yet. Try again."
         if len(self.backlog) >= self.settings.max_queue:
@@ -380,6 +381,11 @@ class Front:
         if self.held_bytes + max(request.length, 0) > self.settings.max_queued_bytes:
             return 503, "The requests in progress hold too much memory. Try again."
         return None
+
+    def _preflight(self, request: Incoming) -> bool:
+        """A browser's question before a cross-origin request. It carries no key, so no entry script gets to see it."""
+        asked = request.method == "OPTIONS" and b"access-control-request-method" in request.lookup
+        return asked and self.keys is not None and bool(self.settings.cors_origins)
 
     def _admit_side(self, request: Incoming) -> tuple[int, str] | None:
         """The health and metrics ports take nothing with a body."""
@@ -402,6 +408,8 @@ class Front:
                 self._serve_metrics(connection, request)
             elif request.path in HEALTH or connection.side == "health":
                 self._serve_health(connection, request)
+            elif self._preflight(request):
+                self._reply(connection, request, 200, b"", extra=self._cors(request))
             else:
                 self.number += 1
                 pending = Pending(self.number, connection, request)
@@ -412,10 +420,7 @@ class Front:
     def _serve_health(self, connection: Connection, request: Incoming) -> None:
         version = self.settings.server_version
         extra: tuple[str, ...] = (f"x-ms-server-version: {version}",) if version else ()
-        if self.settings.cors_origins:
-            asked = [request.header(f"access-control-request-{name}") for name in ("method", "headers")]
-            pairs = cors_headers(self.settings.cors_origins, request.header("origin"), request.method, *asked)
-            extra += tuple(f"{name}: {value}" for name, value in pairs)
+        extra += self._cors(request)
         problem = read_ids(request.header).problem
         if problem:
             self._reply(connection, request, 431, problem, extra=extra)
@@ -440,6 +445,13 @@ class Front:
                 self._reply(connection, request, 200, b"Healthy", extra=extra)
             else:
                 self._reply(connection, request, 503, "The model is not loaded yet. Try again.", extra=extra)
+
+    def _cors(self, request: Incoming) -> tuple[str, ...]:
+        if not self.settings.cors_origins:
+            return ()
+        asked = [request.header(f"access-control-request-{name}") for name in ("method", "headers")]
+        pairs = cors_headers(self.settings.cors_origins, request.header("origin"), request.method, *asked)
+        return tuple(f"{name}: {value}" for name, value in pairs)
 
     def _serve_metrics(self, connection: Connection, request: Incoming) -> None:
         if request.path != b"/metrics" or request.method != "GET":

@@ -168,7 +168,18 @@ def routes(body: Any) -> tuple[Case, ...]:
         for path in ("/", "/score", "/score/", "/swagger.json", "/nope", "/SCORE", "/score?x=1"):
             name = f"route_{method}_{path}"
             cases.append(post(name, body, target=path) if method == "POST" else get(name, path, method=method))
-    for path in ("/%73core", "/score%2F", "/./score", "/a/../score", "/score;x=1", "/score?", "/?x=1", "/favicon.ico"):
+    for path in (
+        "/%73core",
+        "/score%2F",
+        "/./score",
+        "/a/../score",
+        "/score;x=1",
+        "/score?",
+        "/?x=1",
+        "/favicon.ico",
+        "//score",
+        "/score//",
+    ):
         cases.append(post(f"path_{path}", body, target=path))
     return tuple(cases)
 
