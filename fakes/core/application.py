@@ -147,6 +147,7 @@ class Application:
         )
         body = {
             "error": {"code": "NotImplementedByFake", "message": message, "details": [], "innerError": None},
+            "Error": {"Code": "NotImplementedByFake", "Message": message, "Details": []},
             "code": "NotImplementedByFake",
             "statusCode": 501,
             "message": message,
@@ -178,9 +179,14 @@ class Application:
             status, body = 0, b""
         else:
             response.headers.setdefault("x-ms-request-id", call.request_id)
+            if response.status_code in (204, 304):  # these have no content (RFC 9110)
+                response.set_data(b"")
+                response.headers.remove("Content-Type")
+                response.headers.remove("Content-Length")
             if not response.is_streamed:
                 body = response.get_data()
-                response.headers.setdefault("Content-Length", str(len(body)))
+                if response.status_code not in (204, 304):
+                    response.headers.setdefault("Content-Length", str(len(body)))
             else:
                 body = b"(streamed)"
             status = response.status_code

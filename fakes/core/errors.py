@@ -24,6 +24,7 @@ class Style(str, Enum):
     HISTORY = "history"  # the same plus correlation, environment, location, time
     MMS = "mms"  # {"code", "statusCode", "message", "details", "correlation"}
     BLOB = "blob"  # XML, and the code again in x-ms-error-code
+    PIPELINES = "pipelines"  # {"Error": {"Code", "Message", "Details"}}: its documents are in Pascal case
     SIGNIN = "signin"  # {"error", "error_description", "error_codes", ...}
 
 
@@ -119,6 +120,16 @@ def _document(error: AzureError, style: Style, request_id: str, location: str, t
             "details": error.details,
             "correlation": {"RequestId": request_id},
             **error.extra,
+        }
+    if style is Style.PIPELINES:
+        # Its client reads the message of no other spelling.
+        details = [{name.capitalize(): value for name, value in detail.items()} for detail in error.details]
+        return {
+            "Error": {"Code": error.code, "Message": error.message, "Details": details, **error.extra},
+            "Correlation": {"operation": request_id, "request": request_id},
+            "Environment": location,
+            "Location": location,
+            "Time": time,
         }
     # details must be a list: the SDK's exception cannot be printed when it is null.
     document: dict[str, Any] = {

@@ -48,7 +48,9 @@ def submit_pipeline(call: Call) -> Response:
 
 def submit_endpoint(call: Call) -> Response:
     """Run a version of an endpoint, the default one without."""
-    pipeline_id = pipelines(call).endpoint_pipeline(call.params["id"], call.arg("pipelineVersion"))
+    pipeline_id = pipelines(call).endpoint_pipeline(
+        call.params["id"], call.params.get("version") or call.arg("pipelineVersion")
+    )
     entity = runs.submit_published(
         call.state, call.workspace, pipeline_id, call.json_object(), host=call.host, parent=call.arg("parentRunId")
     )

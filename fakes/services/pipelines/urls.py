@@ -34,7 +34,7 @@ SERVICE = Service(
     name="pipelines",
     title="Pipelines",
     family=hosts.API,
-    style=Style.HISTORY,
+    style=Style.PIPELINES,
     routes=[
         _route("GET", "/DataTypes", "DataTypes_List", r.list_data_types),
         _route("POST", "/DataTypes", "DataTypes_Create", r.create_data_type, Evidence.ASSUMED),
@@ -61,6 +61,12 @@ SERVICE = Service(
         _route("POST", "/PipelineRuns/PipelineSubmit/{id}", "PipelineRuns_SubmitPipeline", runs.submit_pipeline),
         _route(
             "POST", "/PipelineRuns/PipelineEndpointSubmit/Id/{id}", "PipelineRuns_SubmitEndpoint", runs.submit_endpoint
+        ),
+        _route(
+            "POST",
+            "/PipelineRuns/PipelineEndpointSubmit/Id/{id}/{version}",
+            "PipelineRuns_SubmitEndpointVersion",
+            runs.submit_endpoint,
         ),
         _route("GET", "/PipelineRuns/Pipeline/{id}", "PipelineRuns_ListByPipeline", runs.list_runs_of_pipeline),
         _route("GET", RUN, "PipelineRuns_Get", runs.get_run),
