@@ -46,4 +46,4 @@ class Guard:
             return under(adapter, request, *args, **kwargs)
 
         self._guarded = guarded
-        HTTPAdapter.send = guarded  # type: ignore[method-assign]
+        HTTPAdapter.send = guarded  # type: ignore[method-assign,assignment]

@@ -125,7 +125,8 @@ def _content_options(call: Call) -> dict[str, object]:
 
 def _metadata(call: Call) -> dict[str, str]:
     return {
-        name[len("x-ms-meta-") :]: value
+        # WSGI does not keep the case of header names.
+        name[len("x-ms-meta-") :].lower(): value
         for name, value in call.request.headers.items()
         if name.lower().startswith("x-ms-meta-")
     }
