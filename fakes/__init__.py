@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fakes.core.settings import Settings
+    from fakes.docker.activation import mock_docker
     from fakes.doors.activation import Fake, MockAzure, mock_azure
 
 __version__ = "0.1.0"
-__all__ = ["Fake", "MockAzure", "Settings", "mock_azure"]
+__all__ = ["Fake", "MockAzure", "Settings", "mock_azure", "mock_docker"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +26,8 @@ def __getattr__(name: str) -> Any:
         from fakes.doors import activation
 
         return getattr(activation, name)
+    if name == "mock_docker":
+        from fakes.docker.activation import mock_docker
+
+        return mock_docker
     raise AttributeError(f"module 'fakes' has no attribute {name!r}")

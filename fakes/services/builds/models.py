@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any, ClassVar
 
-from fakes.core.errors import bad_request
+from fakes.core.errors import AzureError, bad_request
 from fakes.core.operations import FAILED, RUNNING, Operation
 from fakes.core.records import record
 from fakes.core.state import Backend
@@ -47,7 +47,11 @@ class Builds(Backend):
         """Start to build an environment version, on a compute target when one is named."""
         environment = self.state.backend(EnvironmentsBackend).get(workspace, name, version)
         if compute is not None:
-            self.state.backend(Computes).get(workspace, compute)
+            try:
+                self.state.backend(Computes).get(workspace, compute)
+            except AzureError as error:
+                # 404 means to the SDK that the environment is not registered.
+                raise bad_request(error.message, "ComputeNotFound") from error
         operation_id = self.state.ids.guid()
         log_blob = f"EnvironmentBuildLogs/{operation_id}/build.log"
         blobs = self.state.backend(BlobBackend)
