@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, cast
 
-from deploy import locks
-from deploy.content import KIT, assemble, check
+from deploy import content, locks
+from deploy.content import assemble, check
 from deploy.docker_engine import Engine, engine_errors, labels_of
 from deploy.errors import DeployFailed, PackageRefused
 from deploy.images import Image, ImageBuilder, PackageRequest, Progress
@@ -53,14 +53,14 @@ class DockerImageBuilder(ImageBuilder):
         self._check_python(base, python)
         with tempfile.TemporaryFile() as file:
             self._context(request, python, say, file)
-            content = self._content(file, base, request)
-            reference = f"{repository(request.model.name)}:{request.model.version}-{content[:12]}"
+            digest = self._content(file, base, request)
+            reference = f"{repository(request.model.name)}:{request.model.version}-{digest[:12]}"
             if self.use_cache and self.engine.has_image(reference):
                 say(f"the image {reference} is there")
             else:
                 check_loads(request, progress=say)
                 say(f"building {reference} on {base}")
-                self._build(file, reference, base, content, request, say)
+                self._build(file, reference, base, digest, request, say)
         return self._describe(reference, request)
 
     def push(self, image: Image, repository: str, *, progress: Progress | None = None) -> Image:
@@ -117,7 +117,7 @@ class DockerImageBuilder(ImageBuilder):
             folder = Path(name)
             assemble(request, folder)
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-                add(archive, KIT / "score" / "Dockerfile", "Dockerfile")
+                add(archive, content.KIT / "score" / "Dockerfile", "Dockerfile")
                 add(archive, request.lock, "requirements.txt")
                 for top in ("app", "host", "model"):
                     add(archive, folder / top, top)
@@ -137,7 +137,7 @@ class DockerImageBuilder(ImageBuilder):
         return digest.hexdigest()
 
     def _build(
-        self, file: IO[bytes], reference: str, base: str, content: str, request: PackageRequest, say: Progress
+        self, file: IO[bytes], reference: str, base: str, digest: str, request: PackageRequest, say: Progress
     ) -> None:
         log: list[str] = []
         with engine_errors():
@@ -150,7 +150,7 @@ class DockerImageBuilder(ImageBuilder):
                 nocache=not self.use_cache,
                 network_mode="none",
                 pull=False,
-                labels={**_labels(request, base), f"{LABEL}.content": f"sha256:{content}"},
+                labels={**_labels(request, base), f"{LABEL}.content": f"sha256:{digest}"},
                 buildargs={"BASE": base, **_arguments(request)},
                 decode=True,
             )

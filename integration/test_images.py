@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from deploy import content as content_module
 from deploy.docker_engine import Engine
 from deploy.docker_images import LABEL, DockerImageBuilder
 from deploy.errors import DeployFailed, EngineUnavailable, PackageRefused
@@ -47,13 +48,17 @@ class TestDockerImageBuilder(ImageBuilderContract):
 
 
 def test_two_builds_without_cache_are_equal(
-    engine: Engine, cache: Path, request_: PackageRequest, tmp_path: Path
+    engine: Engine, cache: Path, request_: PackageRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At other times, in other folders, with other modes and times of the files."""
+    """At other times, from a project and a kit in other folders, with other modes and times of the files."""
+    shutil.copytree(content_module.KIT / "score", tmp_path / "kit" / "score")
+    monkeypatch.setattr(content_module, "KIT", tmp_path / "kit")
     builder = DockerImageBuilder(cache, engine, use_cache=False)
     first = content(engine, builder.build(request_).reference)
     elsewhere = tmp_path / "elsewhere" / "deeper"
     shutil.copytree(request_.source, elsewhere)
+    shutil.copytree(tmp_path / "kit", elsewhere / "kit")
+    monkeypatch.setattr(content_module, "KIT", elsewhere / "kit")
     for path in elsewhere.rglob("*"):
         os.utime(path, (1, 1))
         path.chmod(0o700 if path.is_dir() else 0o600)
