@@ -114,8 +114,9 @@ def arguments(
         400: an argument names a port or parameter that has no value.
     """
     plain = values.get("Arguments")
-    if plain != STRUCTURED:
-        return (plain or "").split()
+    if plain and plain != STRUCTURED:
+        # Module steps send one text, its parts apart by commas.
+        return [_parameter_argument(part, values) for part in plain.split(",")]
     result: list[str] = []
     for item in (module.get("StructuredInterface") or {}).get("Arguments") or []:
         kind, value = str(item.get("ValueType")), item.get("Value")
@@ -130,6 +131,12 @@ def arguments(
         else:
             raise bad_request(f"The argument {kind} {value} of step {module.get('Name')} has no value.", "BadRequest")
     return result
+
+
+def _parameter_argument(part: str, values: Mapping[str, str | None]) -> str:
+    prefix = "$AML_PARAMETER_"
+    found = values.get(part[len(prefix) :]) if part.startswith(prefix) else None
+    return part if found is None else found
 
 
 def fingerprint(module: Document, values: Mapping[str, str | None], feeds: Mapping[str, Any], node: Document) -> str:
