@@ -101,11 +101,14 @@ class Application:
         if isinstance(stream, io.BytesIO):
             return stream.getvalue()
         parts, size = [], 0
-        while chunk := stream.read(1024 * 1024):
-            size += len(chunk)
-            if size > limit:
-                raise AzureError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes.")
-            parts.append(chunk)
+        try:
+            while chunk := stream.read(1024 * 1024):
+                size += len(chunk)
+                if size > limit:
+                    raise AzureError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes.")
+                parts.append(chunk)
+        except (ConnectionError, TimeoutError) as error:
+            raise AzureError(400, "IncompleteBody", f"The request body could not be read: {error}") from error
         return b"".join(parts)
 
     def _faulty(self, call: Call) -> Response | None:

@@ -62,6 +62,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.tunnel = tunnel
         self._slots = threading.BoundedSemaphore(connections)
         self._open: set[socket.socket] = set()
+        self._inner: dict[socket.socket, socket.socket] = {}
         self._open_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         super().__init__((host, port), Handler)
@@ -107,6 +108,12 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self._forget(request)
             raise
 
+    def replaced(self, plain: socket.socket, tls: socket.socket) -> None:
+        """Note that a connection goes on inside TLS: the plain socket is an empty shell from then on."""
+        with self._open_lock:
+            self._open.add(tls)
+            self._inner[plain] = tls
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection."""
         try:
@@ -117,6 +124,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def _forget(self, request: Any) -> None:
         with self._open_lock:
             self._open.discard(request)
+            self._open.discard(self._inner.pop(request, request))
         self._slots.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -166,7 +174,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if len(self.raw_requestline) > 65536:
-            self.requestline, self.request_version, self.command = "", "HTTP/1.1", ""
+            self.requestline, self.command = "", ""
             self.send_error(HTTPStatus.REQUEST_URI_TOO_LONG)
             self.close_connection = True
             return
@@ -189,7 +197,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, "CONNECT inside a tunnel is not supported.")
         elif hosts.is_azure(host):
             self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            tls = self.proxy.authority.context(host).wrap_socket(self.connection, server_side=True)
+            plain = self.connection
+            tls = self.proxy.authority.context(host).wrap_socket(plain, server_side=True)
+            self.proxy.replaced(plain, tls)
             tls.settimeout(IDLE_SECONDS)
             self.tls_host = host
             self.connection = tls
@@ -278,6 +288,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with contextlib.suppress(OSError):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse a request that is none, also when its version could not be read."""
+        self.request_version = "HTTP/1.1"
+        self._refuse(HTTPStatus(code), message or HTTPStatus(code).description)
 
     def _refuse_host(self, host: str) -> None:
         self._refuse(
