@@ -91,6 +91,7 @@ class Front:
         self.queue_full = False
         self.held_bytes = 0
         self.number = 0
+        self.newest = 0
         self.announced = False
         self.draining = 0.0
         self.status: int | None = None
@@ -195,11 +196,12 @@ class Front:
         if kind == ANSWER:
             _, number, status, head, body, request_id = fields
             content: bytes | memoryview = body if descriptor < 0 else memoryview(channel.view(descriptor, body))
+            self.newest = max(self.newest, number)
             pending = self.pending.pop(number, None)
             if pending is not None:
                 self._finish(pending.connection, pending.incoming, status, head, content, request_id)
         elif kind == READY:
-            child.ready, child.facts = True, fields[2]
+            child.ready, child.facts, child.ready_at = True, fields[2], time.monotonic()
             self.pool.failures = 0
             log.line("info", "worker_ready", worker_pid=child.pid, **child.facts)
             if not self.announced and self.pool.ready == self.settings.workers:
@@ -376,7 +378,7 @@ class Front:
             return 401, "A valid key is required: send the header 'Authorization: Bearer <key>'"
         if self.pool.broken or not self.announced:
             return 503, "The model is not loaded yet. Try again."
-        if len(self.backlog) >= self.settings.max_queue:
+        if len(self.pending) >= self.settings.max_queue:
             return 503, "Too many requests are waiting. Try again."
         if self.held_bytes + max(request.length, 0) > self.settings.max_queued_bytes:
             return 503, "The requests in progress hold too much memory. Try again."
@@ -655,9 +657,11 @@ class Front:
     def _send_again(self, now: float) -> None:
         """A worker may die between taking a request and noting its id: such a request was never begun."""
         busy = {self.pool.slots.get(child.index)[0] for child in self.pool.children.values()}
-        newest = max(busy, default=0)
+        # Requests are taken in order; and a worker that has been idle for a while has found the queue empty.
+        idle = any(child.idle_since(self.pool.slots) < now - GRACE for child in self.pool.children.values())
+        newest = max(*busy, self.newest)
         sent = [p for p in self.pending.values() if p.sent]
-        lost = [p for p in sent if p.number not in busy and p.number < newest and now - p.sent > GRACE]
+        lost = [p for p in sent if p.number not in busy and now - p.sent > GRACE and (idle or p.number < newest)]
         for pending in lost:
             pending.sent = 0.0
             del self.pending[pending.number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -30,6 +31,12 @@ class Child:
     facts: dict[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     exit: int | None = None
+    ready_at: float = 0.0
+
+    def idle_since(self, slots: channel.Slots) -> float:
+        """When this worker began to wait for a request; infinity while it has one, or is not ready."""
+        number, since = slots.get(self.index)
+        return max(since, self.ready_at) if self.ready and not number else math.inf
 
 
 class Pool:

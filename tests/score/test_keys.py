@@ -51,15 +51,16 @@ def test_either_key_and_no_other(guarded: tuple[Host, Path]) -> None:
     assert status(running, PRIMARY, "Basic") == 401
 
 
-@pytest.mark.parametrize(
-    "target", ["/score", "//score", "/%73core", "/score/", "/score?x", "/./score", "http://x/score", "/nope", "//"]
-)
-@pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS", "PUT", "HEAD"])
-def test_no_way_around_the_key(guarded: tuple[Host, Path], target: str, method: str) -> None:
-    answer = call(guarded[0].port, method, target, b"x")
-    assert answer.status == 401
-    assert b"scored" not in answer.body
-    assert answer.headers["www-authenticate"].startswith("Bearer")
+TARGETS = "/score //score /%73core /score/ /score?x /./score http://x/score /nope //"
+
+
+def test_no_way_around_the_key(guarded: tuple[Host, Path]) -> None:
+    for method in ("POST", "GET", "OPTIONS", "PUT", "HEAD"):
+        for target in TARGETS.split():
+            answer = call(guarded[0].port, method, target, b"x")
+            assert answer.status == 401, (method, target)
+            assert b"scored" not in answer.body
+            assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_health_and_document_need_no_key(guarded: tuple[Host, Path]) -> None:
@@ -87,18 +88,18 @@ def test_the_file_is_read_again(guarded: tuple[Host, Path]) -> None:
     assert status(running, SECONDARY) == 200
 
 
-@pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"primary": 1}', None])
-def test_an_unreadable_file_leaves_the_keys_as_they_were(guarded: tuple[Host, Path], damage: str | None) -> None:
+def test_an_unreadable_file_leaves_the_keys_as_they_were(guarded: tuple[Host, Path]) -> None:
     running, keys = guarded
-    if damage is None:
-        keys.unlink()
-    else:
-        keys.write_text(damage)
-    assert status(running, SECONDARY) == 200
-    assert status(running, "wrong") == 401
-    wait_for(lambda: running.events("keys_unreadable"), "the log line")
-    write(keys, "later", SECONDARY)
-    assert status(running, "later") == 200
+    for number, damage in enumerate(("{", "[]", "{}", '{"primary": 1}', None)):
+        if damage is None:
+            keys.unlink()
+        else:
+            keys.write_text(damage)
+        assert status(running, SECONDARY) == 200
+        assert status(running, "wrong") == 401
+        wait_for(lambda wanted=number + 1: len(running.events("keys_unreadable")) == wanted, "the log line")
+        write(keys, f"later-{number}", SECONDARY)
+        assert status(running, f"later-{number}") == 200
 
 
 def test_keys_are_never_shown(guarded: tuple[Host, Path]) -> None:
