@@ -79,12 +79,10 @@ def search(
         raise BadParameter(f"metric {metric!r} is not measured", hint=f"one of {known}")
     seen, _, _ = training.split(frame, seed=seed, test_size=test_size)
     rows, truth = training.matrix(seen), training.target(seen)
-    folds = _folds(rows, truth, seed)
-    tasks = [(number, fold) for number in range(len(combinations)) for fold in range(len(folds))]
-    values = Parallel()(
-        delayed(_fit)(combinations[number], seed, rows, truth, *folds[fold], metric) for number, fold in tasks
-    )
-    return _best(combinations, values, len(folds), metric, direction)
+    fit = _Fit(rows, truth, tuple(_folds(rows, truth, seed)), seed, metric)
+    tasks = [(parameters, fold) for parameters in combinations for fold in range(FOLDS)]
+    values = Parallel()(delayed(fit)(*task) for task in tasks)
+    return _best(combinations, values, FOLDS, metric, direction)
 
 
 def expand(given: Mapping[str, Any], grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
@@ -111,17 +109,27 @@ def _folds(rows: Any, truth: Any, seed: int) -> list[tuple[Any, Any]]:
         raise TrainingFailed(f"{len(rows)} rows cannot be cross-validated: {error}", hint="give more rows") from error
 
 
-def _fit(
-    parameters: Mapping[str, Any], seed: int, rows: Any, truth: Any, seen: Any, held_out: Any, metric: str
-) -> float | str:
-    """The metric on one fold, or what went wrong."""
-    try:
-        with training.steady():
-            fitted = estimator.build(parameters, seed).fit(rows[seen], truth[seen])
-            predicted = fitted.predict(rows[held_out])
-        return metrics.measure(dataset.TASK, truth[held_out], predicted).values[metric]
-    except Exception as error:  # whatever a user's estimator raises: the other combinations go on
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+@dataclass(frozen=True)
+class _Fit:
+    """Fits on one fold. Carries its data itself: arguments would be scattered by joblib's Dask backend, and scattered
+    data is lost with the worker that holds it, where a task is only run again elsewhere."""
+
+    rows: Any
+    truth: Any
+    folds: tuple[tuple[Any, Any], ...]
+    seed: int
+    metric: str
+
+    def __call__(self, parameters: Mapping[str, Any], fold: int) -> float | str:
+        """The metric on one fold, or what went wrong."""
+        seen, held_out = self.folds[fold]
+        try:
+            with training.steady():
+                fitted = estimator.build(parameters, self.seed).fit(self.rows[seen], self.truth[seen])
+                predicted = fitted.predict(self.rows[held_out])
+            return metrics.measure(dataset.TASK, self.truth[held_out], predicted).values[self.metric]
+        except Exception as error:  # whatever a user's estimator raises: the other combinations go on
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _best(

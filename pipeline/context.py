@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import PipelineConfig
 from pipeline.results import RESULT
@@ -44,6 +44,11 @@ class StepContext:
         for run in filter(None, (self.run, self.parent)):
             for name, value in metrics.items():
                 run.log_metric(name, value)
+
+    def log_parameters(self, parameters: Mapping[str, Any]) -> None:
+        """Log on the step's run and the pipeline's."""
+        for run in filter(None, (self.run, self.parent)):
+            run.log_parameters(parameters)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Tag the step's run and the pipeline's."""

@@ -337,9 +337,11 @@ class _Drive:
         return True
 
     def _take(self, step: Step, run_id: str, output: Path, reason: str) -> None:
-        metrics = dict(self.runner.seams.runs.get(run_id).metrics)
+        earlier = self.runner.seams.runs.get(run_id)
+        metrics = dict(earlier.metrics)
         with self.parent.child(step.name, tags={"step": step.name, "reused_from": run_id, "reason": reason}) as child:
             for run in (child, self.parent):
+                run.log_parameters(earlier.parameters)
                 for name, value in metrics.items():
                     run.log_metric(name, value)
         self.outputs[step.name] = output

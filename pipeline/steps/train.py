@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import provenance
+from pipeline import provenance, report
 from pipeline.context import StepContext
 from pipeline.results import DataResult, TrainResult
 from registry.digests import tree_digest
@@ -23,6 +23,7 @@ MODEL = "model"
 """Folder below the step's output; what is registered."""
 HOLDOUT = "holdout.csv"
 PREDICTIONS = "predictions.csv"
+REPORT = "report.html"
 
 
 def train(context: StepContext) -> TrainResult:
@@ -51,7 +52,7 @@ def train(context: StepContext) -> TrainResult:
         found = searched(frame, context)
         chosen = dict(found.parameters)
     trained = training.train(frame, chosen, seed=config.seed, test_size=config.test_size)
-    context.run.log_parameters({**trained.parameters, "seed": config.seed, "test_size": config.test_size})
+    context.log_parameters({**trained.parameters, "seed": config.seed, "test_size": config.test_size})
     context.log_metrics(trained.scores.values)
     lock = config.lock_digest or provenance.lock_digest()
     folder = artifact.write(
@@ -65,6 +66,16 @@ def train(context: StepContext) -> TrainResult:
     fast_path(folder, training.matrix(trained.holdout), context)
     isolated.score(folder, strict=True)
     context.run.upload(PREDICTIONS, context.output / PREDICTIONS)
+    facts = {"run": context.run.id, "data": data.reference, "split": trained.split, **trained.parameters}
+    page = report.run_report(
+        f"{config.model}: held-out predictions",
+        facts,
+        trained.scores.values,
+        report.read_predictions(context.output / PREDICTIONS),
+        classes=dataset.TASK == "classification",
+    )
+    (context.output / REPORT).write_text(page, encoding="utf-8")
+    context.run.upload(REPORT, context.output / REPORT)
     shown = ", ".join(f"{name} {value:.6g}" for name, value in trained.scores.values.items())
     context.progress(f"trained on {len(frame) - len(trained.holdout)} rows, held out {len(trained.holdout)}: {shown}")
     return TrainResult(

@@ -79,12 +79,13 @@ def test_parents_children_parameters_metrics_and_files(
     assert parent.metrics["mse"] == pytest.approx(2892.3, rel=1e-4)
     assert parent.tags["decision"] == "promote"
     assert parent.tags["model"] == "diabetes:1"
+    assert parent.parameters == {"alpha": 0.95, "seed": 42, "test_size": 0.2}
     children = list(seams.runs.search(parent=parent.id))
     assert [child.name for child in reversed(children)] == ["check_data", "train", "evaluate", "register"]
     train = children[2]
     assert train.parameters == {"alpha": 0.95, "seed": 42, "test_size": 0.2}
     assert set(train.metrics) == {"mse", "rmse", "mae", "r2"}
-    assert {"log.txt", "predictions.csv", "result.json"} <= set(seams.runs.files(train.id))
+    assert {"log.txt", "predictions.csv", "report.html", "result.json"} <= set(seams.runs.files(train.id))
 
 
 def test_equal_is_kept_and_registers_nothing(runner: LocalRunner, seams: Seams, config: PipelineConfig) -> None:
