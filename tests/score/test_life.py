@@ -317,7 +317,7 @@ def test_too_many_waiting_requests_are_refused(root: Path) -> None:
         until = root / "until"
         work = {"do": "wait", "mark": str(root / "mark"), "until": str(until)}
         waiting = [pool.submit(score, running.port, work) for _ in range(20)]
-        wait_for(lambda: any(each.done() for each in waiting), "a refusal")
+        wait_for(lambda: sum(each.done() for each in waiting) == 16, "the refusals")
         refused = next(each.result() for each in waiting if each.done())
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
         until.touch()
