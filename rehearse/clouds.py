@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ class Cloud:
     venv: Path
     environment: dict[str, str] = field(default_factory=dict)
     signed_in: dict[str, str] = field(default_factory=dict)
+
+    def opener(self) -> urllib.request.OpenerDirector:
+        """What opens addresses of services."""
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def mlops(self, *arguments: str) -> Any:
         """Run an ``mlops`` command outside of any pipeline, and read the document that it prints."""

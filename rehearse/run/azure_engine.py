@@ -51,6 +51,10 @@ class AzureEngine:
         self.counters: dict[str, dict[str, int]] = {}
         self.agent = AzureAgent(world, project, observe, shorten)
 
+    def watch(self, observe: Observer) -> None:
+        """Tell another observer from now on."""
+        self.observe = self.agent.observe = observe
+
     def run(
         self,
         pipeline: Pipeline,

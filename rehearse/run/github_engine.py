@@ -64,6 +64,10 @@ class GithubEngine:
         self.world, self.project, self.approve, self.observe, self.shorten = world, project, approve, observe, shorten
         self.variables = dict(variables or {})
 
+    def watch(self, observe: Observer) -> None:
+        """Tell another observer from now on."""
+        self.observe = observe
+
     def run(
         self, pipeline: Pipeline, *, reason: str = "workflow_dispatch", inputs: Mapping[str, Any] | None = None
     ) -> RunResult:

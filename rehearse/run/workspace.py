@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -40,7 +41,8 @@ class Repository:
         for name in self.files():
             place = target / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(self.root / name, place, follow_symlinks=False)
+            with contextlib.suppress(FileNotFoundError):  # somebody's new file may be gone again
+                shutil.copy2(self.root / name, place, follow_symlinks=False)
         self._give_history(target)
 
     def _give_history(self, target: Path) -> None:
