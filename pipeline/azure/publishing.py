@@ -43,16 +43,16 @@ class AzurePublications:
         content = self._content(pipeline, config)
         found = self._read(name)
         if found is None:
-            with translated(f"publishing {pipeline.name}"):
-                with built(
-                    self._workspace, pipeline, pipeline.steps, config, self._compute, self._project
-                ) as sdk_pipeline:
-                    made = sdk_pipeline.publish(
-                        name=pipeline.name,
-                        description=f"build {build_id}",
-                        version=build_id,
-                        continue_on_step_failure=False,
-                    )
+            with (
+                translated(f"publishing {pipeline.name}"),
+                built(self._workspace, pipeline, pipeline.steps, config, self._compute, self._project) as sdk_pipeline,
+            ):
+                made = sdk_pipeline.publish(
+                    name=pipeline.name,
+                    description=f"build {build_id}",
+                    version=build_id,
+                    continue_on_step_failure=False,
+                )
             record = {
                 "id": str(made.id),
                 "name": pipeline.name,

@@ -277,6 +277,6 @@ def _step(name: str, run: RunInfo | None) -> StepStatus:
 
 
 def _said(text: str) -> str:
-    """The lines of a step's log that are for a person; all of it if there are none (it died before it could say any)."""
+    """The lines of a step's log that are for a person; the whole log where it has none."""
     lines = [line[len(SAID) :] for line in text.splitlines() if line.startswith(SAID)]
     return "".join(f"{line}\n" for line in lines) if lines else text

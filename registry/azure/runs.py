@@ -17,12 +17,16 @@ from registry.runs import Run, RunHistory, RunInfo, RunState
 # Azure's run tags hold what it has no field for: parameters as JSON, one tag each.
 _PARAMETER = "parameter."
 _CREATED = "mlops.created"
-_ERROR = "mlops.error"
+ERROR = "mlops.error"
 _STATES = {
     "Completed": RunState.COMPLETED,
     "Failed": RunState.FAILED,
     "Canceled": RunState.CANCELED,
+    # Pipeline and step runs have words of their own.
+    "Finished": RunState.COMPLETED,
+    "Bypassed": RunState.CANCELED,
     "NotStarted": RunState.NOT_STARTED,
+    "Queued": RunState.NOT_STARTED,
     "Unapproved": RunState.NOT_STARTED,
 }
 
@@ -84,7 +88,7 @@ class AzureRun(Run):
 
     def fail(self, error: str) -> None:
         def fail() -> None:
-            self._sdk.set_tags({_ERROR: error[:5000]})
+            self._sdk.set_tags({ERROR: error[:5000]})
             self._sdk.fail(error_details=error)
 
         self._end(RunState.FAILED, fail)
@@ -267,7 +271,7 @@ def _info(sdk: Any) -> RunInfo:
         points = _points(value)
         if points:
             metrics[name] = points[-1][1]
-    error = tags.pop(_ERROR, None)
+    error = tags.pop(ERROR, None)
     if error is None and details.get("error"):
         error = str(details["error"].get("error", {}).get("message") or details["error"])
     created = _time(tags.pop(_CREATED, None)) or started or datetime.fromtimestamp(0, timezone.utc)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import logging
 import os
 import re
-import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -106,9 +106,17 @@ def from_config_json(folder: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Send what the SDK prints to stderr: stdout is for data."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
+    """Drop what the SDK prints and what it warns of while it works: stdout is for data, stderr for a person's progress.
+
+    What goes wrong is raised as well as logged, and that is what a person is told.
+    """
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
 
 
 @contextlib.contextmanager
