@@ -101,21 +101,27 @@ class Engine:
         deploy.errors.PackageRefused
             It has no ``python3``.
         """
-        from docker.errors import APIError, ContainerError
+        from docker.errors import APIError
 
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        refusal = PackageRefused(
+            f"the base image {base} has no python3 that runs", hint="choose another one with image.base"
+        )
         with engine_errors():
+            container = self.client.containers.create(
+                base, ["python3", "-I", "-c", code], entrypoint="", network_mode="none", user="10001"
+            )
             try:
-                output = self.client.containers.run(
-                    base, ["python3", "-I", "-c", code], entrypoint="", network_mode="none", remove=True, user="10001"
-                )
-            except (ContainerError, APIError) as error:
-                if isinstance(error, APIError) and "executable file not found" not in str(error):
-                    raise
-                raise PackageRefused(
-                    f"the base image {base} has no python3 that runs", hint="choose another one with image.base"
-                ) from error
-        return output.decode().strip()
+                container.start()
+                if container.wait()["StatusCode"] != 0:
+                    raise refusal
+                return container.logs(stdout=True, stderr=False).decode().strip()
+            except APIError as error:
+                if "executable file not found" in str(error):
+                    raise refusal from error
+                raise
+            finally:
+                container.remove(force=True)
 
     def machine(self) -> str:
         """The engine's machine type, ``x86_64`` or ``aarch64``."""

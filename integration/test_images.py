@@ -134,6 +134,7 @@ def test_a_base_image_without_python_is_refused(builder: DockerImageBuilder, req
     try:
         with pytest.raises(PackageRefused, match="no python3"):
             builder.build(replace(request_, base_image="mlops-test-empty:1"))
+        assert not client.containers.list(all=True, filters={"ancestor": "mlops-test-empty:1"})
     finally:
         client.images.remove("mlops-test-empty:1", force=True)
 
