@@ -1,0 +1,3 @@
+import os
+
+print("greeting", os.environ["GREETING"])

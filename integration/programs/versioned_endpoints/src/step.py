@@ -1,0 +1,3 @@
+import sys
+
+print("size", sys.argv[1])
