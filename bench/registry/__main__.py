@@ -1,8 +1,8 @@
 """``python -m bench.registry [--quick]``: this kit's registry beside its peers, interleaved in one run.
 
 Each peer is a process of its own in an environment of its own. In every round each peer does each operation some
-times; the peers take turns, so that a change in the machine's speed meets all of them. Figures are medians of all calls;
-compare the ratios, not the milliseconds. "ours_cold" opens the registry anew for every call: no index in memory.
+times; the peers take turns, so that a change in the machine's speed meets all of them. Figures are medians of all
+calls; compare the ratios, not the milliseconds. "ours_cold" opens the registry anew for every call: no index in memory.
 """
 
 from __future__ import annotations
@@ -71,10 +71,17 @@ class Driver:
             self.process.wait(timeout=60)
 
 
+def scratch_folder() -> Path:
+    """On the disk of this checkout: a temporary folder in memory would make every fsync free."""
+    folder = Path(__file__).parents[2] / "build" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def one_at_a_time(count: int, rounds: int, repeat: int, peers: tuple[str, ...], size: int) -> dict[str, dict[str, Any]]:
     """Median milliseconds of each operation of each peer, at `count` versions."""
     results: dict[str, dict[str, Any]] = {peer: {} for peer in peers}
-    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as scratch:
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as scratch:
         artifact = Path(scratch) / "model.bin"
         artifact.write_bytes(os.urandom(size))
         drivers = {peer: Driver(peer, Path(scratch), artifact) for peer in peers}
@@ -108,7 +115,7 @@ def at_once(processes: int, each: int, rounds: int, peers: tuple[str, ...]) -> d
     errors: dict[str, str] = {}
     for number in range(rounds):
         for peer in (*peers[number % len(peers) :], *peers[: number % len(peers)]):
-            with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix=".bench-") as scratch:
+            with tempfile.TemporaryDirectory(dir=scratch_folder()) as scratch:
                 artifact = Path(scratch) / "model.bin"
                 artifact.write_bytes(os.urandom(2000))
                 first = Driver(peer, Path(scratch), artifact)

@@ -51,7 +51,7 @@ def collect(
 
 def _collect_staged(store: Store, done: Collected, dry_run: bool) -> None:
     writers: dict[str, list[Path]] = {}
-    for path in store.staging.iterdir():
+    for path in store.staging.iterdir() if store.staging.is_dir() else ():
         if found := _STAGED.match(path.name):
             writers.setdefault(found[1], []).append(path)
     for token, paths in sorted(writers.items()):
@@ -76,7 +76,7 @@ def _collect_staged(store: Store, done: Collected, dry_run: bool) -> None:
 
 
 def _collect_blobs(store: Store, used: set[str], done: Collected, dry_run: bool) -> None:
-    for entry in os.scandir(store.blobs):
+    for entry in os.scandir(store.blobs) if store.blobs.is_dir() else ():
         if _BLOB.match(entry.name) and entry.name not in used:
             _remove(Path(entry.path), done.blobs, done, dry_run)
     done.blobs.sort()

@@ -86,6 +86,7 @@ def take(store: Store, writer: Writer, path: Path) -> tuple[Artifact, list[tuple
 
 def place(store: Store, staged: list[tuple[Path, str]]) -> None:
     """Give staged content its name, durably. Content that is there already is replaced by equal, verified content."""
+    store.folder(store.blobs)
     for source, sha256 in staged:
         os.rename(source, store.blobs / sha256)
     disk.sync_folder(store.blobs)

@@ -1,7 +1,16 @@
-"""Documents: readable JSON with a ``schema_version``, read with suspicion, brought up to date when they are older."""
+"""Documents: readable JSON with a ``schema_version``, read with suspicion, brought up to date when they are older.
+
+======  =====================================================================================================
+schema  what changed
+======  =====================================================================================================
+1       the first
+2       ``checksum``: SHA-256 of the document's bytes with 64 zeros in its place, so that no change goes unseen
+======  =====================================================================================================
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -9,19 +18,35 @@ from typing import Any
 
 from registry.errors import Corrupt, NewerSchema
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of every document that this release writes."""
 
-UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: lambda document: document}
 """For each older version a function that brings a document to the next one."""
+
+_NO_CHECKSUM = "0" * 64
 
 
 def encode(document: dict[str, Any]) -> bytes:
     """A document as text that people read: one field a line, sorted."""
-    text = json.dumps(
-        {"schema_version": SCHEMA, **document}, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False
-    )
-    return text.encode() + b"\n"
+    whole = {**document, "checksum": _NO_CHECKSUM, "schema_version": SCHEMA}
+    text = json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    data = text.encode()
+    place = _place(data, _NO_CHECKSUM)
+    return data[:place] + hashlib.sha256(data).hexdigest().encode() + data[place + 64 :]
+
+
+def _place(data: bytes, checksum: str) -> int:
+    """Where the checksum stands: a field of the outermost object, so after two spaces only."""
+    return data.find(f'\n  "checksum": "{checksum}"'.encode()) + len('\n  "checksum": "')
+
+
+def _is_intact(data: bytes, checksum: object) -> bool:
+    if not isinstance(checksum, str) or len(checksum) != 64:
+        return False
+    place = _place(data, checksum)
+    blank = data[:place] + _NO_CHECKSUM.encode() + data[place + 64 :]
+    return data[place : place + 64] == checksum.encode() and hashlib.sha256(blank).hexdigest() == checksum
 
 
 def decode(data: bytes, where: str) -> dict[str, Any]:
@@ -48,6 +73,11 @@ def decode(data: bytes, where: str) -> dict[str, Any]:
         raise NewerSchema(
             f"{where} has schema_version {schema}; this release reads up to {SCHEMA}",
             hint="use a newer release of this kit",
+        )
+    if schema >= 2 and not _is_intact(data, document.get("checksum")):
+        raise Corrupt(
+            f"{where} was changed after it was written: it does not match its checksum",
+            hint="restore it from a backup (mlops models import)",
         )
     current: dict[str, Any] = document
     while schema < SCHEMA:

@@ -144,7 +144,13 @@ class Writer:
         while True:
             self.token = os.urandom(8).hex()
             self.path = store.staging / f"{self.token}.json"
-            self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            try:
+                self.fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            except FileNotFoundError:
+                # git, and some tools that copy, leave empty folders out.
+                store.root.stat()
+                store.staging.mkdir(exist_ok=True)
+                continue
             try:
                 fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

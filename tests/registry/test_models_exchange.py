@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import shutil
 import tarfile
 import threading
@@ -16,6 +15,7 @@ import pytest
 
 from registry.errors import Conflict, Corrupt, NewerSchema, NotFound, RegistryError
 from registry.files.models import FileModelRegistry
+from tests.registry.sealed import reseal
 
 WHO = {"who": "me", "why": "test"}
 Members = list[tuple[tarfile.TarInfo, bytes]]
@@ -149,7 +149,7 @@ def special(members: Members, kind: bytes, link: str = "") -> None:
 def change(members: Members, path: str, **fields: Any) -> None:
     for place, (entry, data) in enumerate(members):
         if entry.name == path:
-            members[place] = (entry, json.dumps({**json.loads(data), **fields}).encode())
+            members[place] = (entry, reseal(data, fields))
 
 
 def blob(members: Members) -> int:

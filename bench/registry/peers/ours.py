@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from registry.files.documents import encode
 from registry.files.models import FileModelRegistry
 
 
@@ -22,7 +23,7 @@ class Peer:
         document = json.loads((versions / "1.json").read_text())
         for number in range(2, count + 1):
             copy = {**document, "version": number, "tags": {"n": str(number)}}
-            (versions / f"{number}.json").write_text(json.dumps(copy, indent=2, sort_keys=True) + "\n")
+            (versions / f"{number}.json").write_bytes(encode(copy))
         (versions / ".last").unlink()
         self.registry = FileModelRegistry(self.folder)
         self.middle = count // 2
