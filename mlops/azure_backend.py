@@ -76,15 +76,16 @@ class AzureBackend(Backend):
 
     @cached_property
     def pipelines(self) -> PipelineRunner:
-        from pipeline.local.executors import Seams
-        from pipeline.local.runner import LocalRunner
+        from pipeline.azure.graph import Compute
+        from pipeline.azure.runner import AzureRunner
+        from registry.azure.runs import AzureRunHistory
 
-        return LocalRunner(
-            Seams(self.registry, self.runs, self.data),
-            self.state / "pipelines",
-            project=self.project,
+        compute = Compute(
+            cluster=self.settings["azure.compute"],
+            environment=self.settings["pipeline.environment"],
             allow_reuse=self.settings["pipeline.allow_reuse"],
         )
+        return AzureRunner(self.workspace, AzureRunHistory(self.workspace), self.project, compute)
 
     def checks(self) -> list[Check]:
         from mlops.azure_checks import azure_checks
