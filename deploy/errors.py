@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class DeployError(Exception):
     """Packaging, deploying or reaching a service did not work.
@@ -41,7 +44,7 @@ class DeployFailed(DeployError):
     Attributes
     ----------
     phase : str
-        ``build``, ``start``, ``ready`` or ``smoke``.
+        ``build``, ``push``, ``start``, ``ready``, ``smoke`` or ``canary``.
     exit_code : int or None
         Of the process or container, when it ended.
     logs : str
@@ -63,3 +66,17 @@ class SmokeFailed(DeployFailed):
 
 class DeployTimeout(DeployFailed):
     """A deadline passed."""
+
+
+class CanaryFailed(DeployFailed):
+    """A canary was taken back by the rule; the version before has all traffic again.
+
+    Attributes
+    ----------
+    report : dict
+        What was seen of both versions.
+    """
+
+    def __init__(self, message: str, *, phase: str, report: Mapping[str, Any], hint: str | None = None) -> None:
+        super().__init__(message, phase=phase, hint=hint)
+        self.report = dict(report)

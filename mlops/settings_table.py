@@ -145,6 +145,13 @@ TABLE: tuple[Setting, ...] = (
         "canary.max_latency_ratio", "float", 2.0, "mean latency over the running version's that rolls back", low=1.0
     ),
     Setting(
+        "canary.max_disagreement",
+        "float",
+        0.25,
+        "mean difference of answers, over the running version's size, that rolls back",
+        low=0.0,
+    ),
+    Setting(
         "build.id",
         "text",
         "",

@@ -38,6 +38,10 @@ def init():
 
 def run(data):
     request = json.loads(data)
+    if WEIGHTS["runs"] and request["data"] != [[2.5]]:  # the golden request is answered well
+        if WEIGHTS["runs"] == "fail":
+            raise RuntimeError("this version fails")
+        time.sleep(0.3)
     time.sleep(request.get("sleep", 0))
     if request.get("fail"):
         raise RuntimeError("asked to fail")
@@ -61,16 +65,20 @@ class Project:
         (root / "model").mkdir()
         (root / "model" / "__init__.py").write_text("")
 
-    def artifact(self, slope: float, *, init: str = "", golden: float | None = None) -> Path:
-        """A model folder. `init`: what ``init()`` does (``raise``, ``exit``, ``hang``); `golden`: a wrong answer."""
+    def artifact(self, slope: float, *, init: str = "", runs: str = "", golden: float | None = None) -> Path:
+        """A model folder.
+
+        `init`: what ``init()`` does (``raise``, ``exit``, ``hang``); `runs`: what ``run()`` does (``fail``, ``slowly``)
+        with all but the golden request; `golden`: a wrong answer to that.
+        """
         self._versions += 1
         folder = self.root / "artifacts" / str(self._versions) / "line"
         folder.mkdir(parents=True)
-        answer = slope * 2.0 if golden is None else golden
+        answer = slope * 2.5 if golden is None else golden
         python = f"{sys.version_info[0]}.{sys.version_info[1]}"
         documents: dict[str, Any] = {
-            "weights.json": {"slope": slope, "init": init},
-            "golden.json": {"request": {"data": [[2.0]]}, "response": {"result": [answer]}, "rtol": 1e-6},
+            "weights.json": {"slope": slope, "init": init, "runs": runs},
+            "golden.json": {"request": {"data": [[2.5]]}, "response": {"result": [answer]}, "rtol": 1e-6},
             "manifest.json": {
                 "schema_version": 1,
                 "python": python,
@@ -91,11 +99,12 @@ class Project:
         *,
         service: str = "line-qa",
         init: str = "",
+        runs: str = "",
         golden: float | None = None,
         env: dict[str, str] | None = None,
     ) -> DeployRequest:
         """A request to deploy a new version whose answer to x is ``slope * x``."""
-        artifact = self.artifact(slope, init=init, golden=golden)
+        artifact = self.artifact(slope, init=init, runs=runs, golden=golden)
         package = PackageRequest(
             model=self.register("line", artifact),
             artifact=artifact,

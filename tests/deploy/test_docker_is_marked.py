@@ -26,7 +26,7 @@ def test_a_child_of_an_unmarked_test_cannot_either() -> None:
 
 
 def test_all_of_integration_is_marked() -> None:
-    """What lies in ``integration/`` itself needs Docker; folders below it mark what does, and are guarded like tests."""
+    """What lies in ``integration/`` itself needs Docker; folders below it say for themselves, and are guarded."""
     command = [sys.executable, "-m", "pytest", "integration", "--collect-only", "-q", "-p", "no:randomly"]
     done = subprocess.run([*command, "-m", "not docker"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 5), done.stdout + done.stderr

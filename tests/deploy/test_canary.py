@@ -1,0 +1,69 @@
+"""The canary on local processes; its rule by itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from deploy.canary import Observation, Rule, disagreement, judge
+from deploy.process import ProcessServices
+from deploy.services import Revision, ServiceState
+from tests.contract.canary import CanaryContract
+
+
+class TestCanaryOfProcesses(CanaryContract):
+    @pytest.fixture
+    def services(self, tmp_path: Path) -> Iterator[ProcessServices]:
+        services = ProcessServices(tmp_path / "services")
+        yield services
+        for info in list(services.services()):
+            services.delete(info.name)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "expected"),
+    [
+        ([({"result": [1.0, 2.0]}, {"result": [1.0, 2.0]})], 0.0),
+        ([({"result": [1.1]}, {"result": [1.0]}), ({"result": [1.0]}, {"result": [1.0]})], 0.05),
+        ([({"label": ["a", "b"]}, {"label": ["a", "c"]})], 0.5),
+        ([([1], [1, 2])], 1.0),
+        ([([math.nan], [1.0])], math.inf),
+        ([([1.0], [0.0])], math.inf),
+        ([([True], [False])], 1.0),
+        ([("text", {"result": [1]})], 1.0),
+    ],
+)
+def test_disagreement(pairs: list[tuple[object, object]], expected: float) -> None:
+    assert disagreement(pairs) == pytest.approx(expected)
+
+
+def revision(name: str) -> Revision:
+    now = datetime.now(timezone.utc)
+    return Revision(name, f"line:{name}", f"sha256:{name}", None, now, 10, ServiceState.HEALTHY)
+
+
+def verdict(new: Observation, old: Observation, rule: Rule) -> tuple[bool, str]:
+    report = judge({"sha256:2": new, "sha256:1": old}, revision("2"), revision("1"), rule)
+    return report.promoted, report.reason
+
+
+def test_the_rule() -> None:
+    rule = Rule(requests=10, max_errors=0.1, max_latency_ratio=2.0, latency_floor_ms=10, max_disagreement=0.2)
+    old = Observation("line:1", 90, 0, [0.010] * 90)
+    good = Observation("line:2", 10, 1, [0.019] * 9, 0.2)
+    assert verdict(good, old, rule)[0]
+    assert verdict(Observation("line:2", 9, 0, [0.01] * 9, 0.0), old, rule) == (
+        False,
+        "only 9 of 10 answers came in time",
+    )
+    assert "2 of 10 answers failed" in verdict(Observation("line:2", 10, 2, [0.01] * 8, 0.0), old, rule)[1]
+    assert "mean latency 21.0 ms" in verdict(Observation("line:2", 10, 0, [0.021] * 10, 0.0), old, rule)[1]
+    assert "0.3 apart" in verdict(Observation("line:2", 10, 0, [0.01] * 10, 0.3), old, rule)[1]
+    assert "inf apart" in verdict(Observation("line:2", 10, 0, [0.01] * 10, math.inf), old, rule)[1]
+    assert "cannot be compared" in verdict(Observation("line:2", 10, 0, [0.01] * 10, None), old, rule)[1]
+    quick = Observation("line:1", 90, 0, [0.001] * 90)
+    assert verdict(Observation("line:2", 10, 0, [0.009] * 10, 0.0), quick, rule)[0]  # nine times, but below the floor
