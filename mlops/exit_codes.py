@@ -42,6 +42,7 @@ _BY_EXCEPTION: dict[str, ExitCode] = {
     "deploy.errors.EngineUnavailable": ExitCode.UNAVAILABLE,
     "deploy.errors.DeployTimeout": ExitCode.TIMEOUT,
     "deploy.errors.DeployError": ExitCode.DEPLOY_FAILED,
+    "model.errors.DataNotFound": ExitCode.NOT_FOUND,
     "model.errors.ModelError": ExitCode.INVALID,
     "pipeline.errors.PipelineNotFound": ExitCode.NOT_FOUND,
     "pipeline.errors.PipelineConflict": ExitCode.CONFLICT,

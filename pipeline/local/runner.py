@@ -192,7 +192,8 @@ class LocalRunner(PipelineRunner):
         records = [StepRecord(step.name).to_json() for step in steps]
         return self.state.write(
             RunRecord(
-                run.id, pipeline.name, config.to_json(), list(records), until=until, resume=resume, published=published,
+                run.id, pipeline.name, config.to_json(), list(records), until=until, resume=resume,
+                start=start, published=published,
                 root=root,
             )
         )  # fmt: skip

@@ -125,6 +125,9 @@ class PipelineRunnerContract:
         second = runner.run(pipeline, config, resume=first.run_id, start="evaluate", until="evaluate")
         assert states(second) == {"check_data": "Completed", "train": "Completed", "evaluate": "Completed"}
         assert second.steps[1].run_id == first.steps[1].run_id
+        third = runner.run(pipeline, config, resume=second.run_id, start="evaluate", until="evaluate")
+        assert third.steps[2].reused is None
+        assert third.steps[2].run_id != second.steps[2].run_id
         with pytest.raises(PipelineNotFound, match="evaluate"):
             runner.run(pipeline, config, resume=first.run_id, start="register")
         with pytest.raises(PipelineError, match="which run"):
