@@ -2,6 +2,7 @@
 
 Lines on stdin: ``OPERATION ROOT WORK GATE DONE``. It answers the child's pid at once. The child waits until somebody
 opens the named pipe ``GATE`` for writing, does the operation, and writes ``DONE``: that is the acknowledgement.
+An error of the store goes to ``DONE.error``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ import os
 import sys
 from pathlib import Path
 
+from registry.errors import RegistryError
 from tests.registry.operations import OPERATIONS
+
+REFUSED = 3
+"""Exit code of a child whose operation was refused; the reason is in ``DONE.error``."""
 
 
 def main() -> None:
@@ -21,7 +26,12 @@ def main() -> None:
             code = 1
             try:
                 os.close(os.open(gate, os.O_RDONLY))
-                OPERATIONS[name].run(Path(root), Path(work))
+                try:
+                    OPERATIONS[name].run(Path(root), Path(work))
+                except RegistryError as error:
+                    Path(f"{done}.error").write_text(f"{type(error).__name__}: {error}; {error.hint}")
+                    code = REFUSED
+                    os._exit(code)
                 os.close(os.open(done, os.O_WRONLY | os.O_CREAT))
                 code = 0
             finally:
@@ -31,4 +41,5 @@ def main() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
