@@ -1,0 +1,108 @@
+"""How long the whole way takes, and how much of it is the fake's own.
+
+    python bench/fakes/journeys.py --door inprocess --count 5 --parallel 1
+    python bench/fakes/journeys.py --door server --count 50 --parallel 8
+
+Prints one JSON document. ``ours_ms`` is the time inside the fake's handlers but for polls, which are held until the
+work that they wait for is done, and requests to containers; ``containers_ms`` is that waiting. The rest is the SDK's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+# Answers that wait for something that is not the fake.
+WAITING = {"Operations_Get", "Scoring_Score", "Scoring_Get", "Compute_OperationStatus"}
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--door", choices=("inprocess", "server"), default="inprocess")
+    parser.add_argument("--count", type=int, default=5)
+    parser.add_argument("--parallel", type=int, default=1)
+    arguments = parser.parse_args()
+
+    import fakes
+
+    began = time.perf_counter()
+    with fakes.mock_azure(door=arguments.door, request_log=100_000) as fake:
+        activation = time.perf_counter() - began
+        began = time.perf_counter()
+        import azureml.core  # noqa: F401
+
+        importing = time.perf_counter() - began
+        ways = _ways(arguments.count, arguments.parallel)
+        entries = fake.state.requests.entries()
+        left = len(fake.state.background.children())
+        bugs = len(fake.state.bugs)
+    ours = sum(e.milliseconds for e in entries if e.operation not in WAITING)
+    waited = sum(e.milliseconds for e in entries if e.operation in WAITING)
+    print(
+        json.dumps(
+            {
+                "door": arguments.door,
+                "journeys": arguments.count,
+                "parallel": arguments.parallel,
+                "activation_ms": round(activation * 1000, 1),
+                "sdk_import_s": round(importing, 2),
+                "first_prediction_s": _spread([way["first prediction"] for way in ways]),
+                "whole_way_s": _spread([way["cleaned up"] for way in ways]),
+                "requests_per_journey": round(len(entries) / arguments.count, 1),
+                "ours_ms_per_journey": round(ours / arguments.count, 1),
+                "ours_ms_per_request": round(ours / max(1, len(entries)), 3),
+                "containers_ms_per_journey": round(waited / arguments.count, 1),
+                "children_left": left,
+                "bugs": bugs,
+                "threads_left": sorted({t.name for t in threading.enumerate() if t.name.startswith("fakes-")}),
+            },
+            indent=2,
+        )
+    )
+    sys.exit(1 if left or bugs else 0)
+
+
+def _ways(count: int, parallel: int) -> list[dict[str, float]]:
+    from tests.fakes.journey import journey
+
+    with tempfile.TemporaryDirectory(prefix="journeys-") as name:
+        os.chdir(name)
+
+        def go(number: int) -> dict[str, float]:
+            folder = Path(name) / f"j{number}"
+            folder.mkdir()
+            started = time.perf_counter()
+            marks: dict[str, float] = {}
+            journey(f"j{number}", folder, lambda step: marks.update({step: time.perf_counter() - started}))
+            return marks
+
+        try:
+            with ThreadPoolExecutor(parallel) as pool:
+                return list(pool.map(go, range(count)))
+        finally:
+            os.chdir(ROOT)
+
+
+def _spread(values: list[float]) -> dict[str, Any]:
+    return {
+        "median": round(statistics.median(values), 2),
+        "min": round(min(values), 2),
+        "max": round(max(values), 2),
+    }
+
+
+if __name__ == "__main__":
+    main()
