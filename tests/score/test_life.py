@@ -328,7 +328,7 @@ def test_too_many_waiting_requests_are_refused(root: Path) -> None:
 def test_clock_is_monotonic_for_timeouts() -> None:
     """Deadlines must not depend on the wall clock, which may jump."""
     source = Path(__file__).resolve().parents[2] / "score" / "_host"
-    for name in ("front.py", "pool.py", "channel.py", "http.py"):
+    for name in ("front.py", "connections.py", "dispatch.py", "pool.py", "channel.py", "http.py"):
         text = (source / name).read_text()
         assert text.count("time.time()") == (1 if name == "http.py" else 0), name  # the Date header alone
     assert time.monotonic() > 0
