@@ -5,8 +5,8 @@ mini-batches in turn; Azure does them on several nodes, in any order.
 
 Facts: ``azureml.pipeline.core._parallel_run_step_base`` (1.62) for the arguments, and
 https://learn.microsoft.com/azure/machine-learning/v1/tutorial-pipeline-batch-scoring-classification and
-https://learn.microsoft.com/python/api/azureml-pipeline-steps/azureml.pipeline.steps.parallelrunconfig for the meaning of
-``init``, ``run``, ``shutdown``, ``error_threshold``, ``run_max_try`` and ``output_action``.
+https://learn.microsoft.com/python/api/azureml-pipeline-steps/azureml.pipeline.steps.parallelrunconfig for the meaning
+of ``init``, ``run``, ``shutdown``, ``error_threshold``, ``run_max_try`` and ``output_action``.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ Facts: ``azureml._execution._commands`` and ``azureml.core.runconfig`` of ``azur
 from __future__ import annotations
 
 import io
+import json
+import shlex
 import stat
 import zipfile
 from collections.abc import Callable, Mapping
@@ -14,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fakes.core.errors import AzureError, bad_request, conflict
+from fakes.executor.environment import configured_variables, interpreter, run_variables
 from fakes.executor.jobs import Jobs
+from fakes.executor.script import LAUNCHER
 from fakes.executor.storage import below, unpack_snapshot
 from fakes.executor.submission import start_script_run
 from fakes.services.compute.models import Computes
@@ -52,7 +56,9 @@ def check(state: State, workspace: Workspace, configuration: Mapping[str, Any]) 
         raise not_offered(f"The framework {framework}")
     if communicator.lower() not in ("none", ""):
         raise not_offered(f"A distributed run ({communicator})")
-    if target not in ("local", "amlcompute"):
+    if target == "amlcompute":
+        raise not_offered("A cluster that is made for one run")
+    if target != "local":
         _check_target(state, workspace, str(target), nodes)
     return str(target)
 
@@ -100,6 +106,40 @@ def begin(
     if unpack is not None:
         start_script_run(state, workspace, run_id, configuration, unpack)
     return run
+
+
+def local_archive(state: State, workspace: Workspace, experiment: str, run: Mapping[str, Any]) -> bytes:
+    """What the SDK unpacks beside the project and starts: the script runs on the machine of the client."""
+    configuration: Mapping[str, Any] = run["runDefinition"]
+    if configuration.get("data") or configuration.get("dataReferences") or configuration.get("outputData"):
+        raise not_offered("Data sets and data references in a local run")
+    variables = {**configured_variables(configuration), **run_variables(state, workspace, run, experiment)}
+    python, setup = interpreter(configuration), "azureml-setup"
+    arguments = [str(argument) for argument in configuration.get("arguments") or []]
+    command = configuration.get("command")
+    if command:
+        argv = ["bash", "-c", command if isinstance(command, str) else " ".join(map(str, command))]
+    else:
+        argv = [python, f"{setup}/{LAUNCHER.name}", str(configuration["script"]), *arguments]
+    spec = {
+        "runId": run["runId"],
+        "token": variables["AZUREML_RUN_TOKEN"],
+        "run": f"{workspace.api_url}/history/v1.0{workspace.arm_id}/experimentids/{run['experimentId']}"
+        f"/runs/{quote(run['runId'])}",
+        "artifacts": f"{workspace.api_url}/artifact/v2.0{workspace.arm_id}/artifacts/content/ExperimentRun"
+        f"/{quote(run['dataContainerId'])}",
+        "argv": argv,
+        "variables": variables,
+    }
+    runner = LAUNCHER.with_name("local_runner.py")
+    start = f'#!/bin/bash\ncd "$(dirname "$0")/.."\nexec {shlex.quote(python)} {setup}/{runner.name}\n'
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"{setup}/Invocation.sh", start)
+        archive.writestr(f"{setup}/run.json", json.dumps(spec))
+        for program in (runner, LAUNCHER):
+            archive.writestr(f"{setup}/{program.name}", program.read_text(encoding="utf-8"))
+    return buffer.getvalue()
 
 
 def cancel_address(workspace: Workspace, host: str, experiment: str, run_id: str) -> str:

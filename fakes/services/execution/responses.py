@@ -75,6 +75,14 @@ def start_zip_run(call: Call) -> Response:
     return json_response({"runId": run["runId"]})
 
 
+def start_local_run(call: Call) -> Response:
+    """Run a script on the machine of the client: it gets an archive with a program that starts it."""
+    definition, experiment = _definition(call, "files"), call.params["experiment"]
+    run = models.begin(call.state, call.workspace, experiment, _run_id(call), definition, None, host=call.host)
+    archive = models.local_archive(call.state, call.workspace, experiment, run)
+    return Response(archive, 200, content_type="application/zip")
+
+
 def cancel_run(call: Call) -> Response:
     """Ask a run to stop."""
     models.cancel(call.state, call.workspace, call.params["run"])

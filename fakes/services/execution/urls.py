@@ -20,6 +20,7 @@ SERVICE = Service(
     routes=[
         Route("POST", f"{BASE}/snapshotrun", "Execution_StartSnapshotRun", r.start_snapshot_run, OK, SDK),
         Route("POST", f"{BASE}/startrun", "Execution_StartRun", r.start_zip_run, OK, SDK),
+        Route("POST", f"{BASE}/localrun", "Execution_StartLocalRun", r.start_local_run, OK, SDK),
         Route("POST", f"{BASE}/runId/{{run}}/cancel", "Execution_Cancel", r.cancel_run, OK, SDK),
     ],
 )

@@ -34,7 +34,7 @@ consumption = DatasetConsumptionConfig("tabular_dataset", parameter)
 step = PythonScriptStep(
     "summarize.py",
     name="summarize",
-    arguments=["--title", "rows"],
+    arguments=["--title", "rows", "--data", consumption],
     inputs=[consumption],
     compute_target=cluster,
     source_directory=os.path.join(os.path.dirname(os.path.abspath(__file__)), "src"),

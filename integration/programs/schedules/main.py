@@ -43,7 +43,7 @@ on_data = Schedule.create(
     path_on_datastore="incoming",
 )
 
-for attempt in range(60):
+for _ in range(60):
     runs = hourly.get_pipeline_runs()
     if runs:
         break
