@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 from deploy.images import Image, PackageRequest, Progress
 
@@ -137,6 +138,13 @@ class Services(ABC):
     @abstractmethod
     def logs(self, service: str, *, lines: int = 100) -> str:
         """The last log lines of what serves now."""
+
+    def counts(self, service: str, *, reset: bool = False) -> dict[str, dict[str, Any]]:
+        """Requests, errors and latencies by revision id, since the front began (or `reset`).
+
+        Empty where the service's own platform watches it (Azure: Application Insights).
+        """
+        return {}
 
     @abstractmethod
     def invoke(self, service: str, body: bytes, *, content_type: str = "application/json") -> Answer:

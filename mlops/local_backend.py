@@ -74,16 +74,21 @@ class LocalBackend(Backend):
     @cached_property
     def pipelines(self) -> PipelineRunner:
         from pipeline.graph import TRAINING
-        from pipeline.local.executors import Seams, Subprocess
+        from pipeline.local.container import Container
+        from pipeline.local.executors import Executor, Seams, Subprocess
         from pipeline.local.runner import LocalRunner
 
         # Steps and background runs are processes of their own: they must find the same backend and state.
         env = {"MLOPS_BACKEND": self.name, "MLOPS_STATE": str(self.state.resolve())}
+        executor: Executor = Subprocess(self.project, env=env)
+        if self.settings["train.compute"] == "docker":
+            base = self.settings["image.base"] or None
+            executor = Container(self.project, self.state, self.state / "cache", env=env, base_image=base)
         return LocalRunner(
             Seams(self.registry, self.runs, self.data),
             self.state / "pipelines",
             project=self.project,
-            executor=Subprocess(self.project, env=env),
+            executor=executor,
             allow_reuse=self.settings["pipeline.allow_reuse"],
             env=env,
             pipelines=(TRAINING.named(self.settings["pipeline.name"]),),

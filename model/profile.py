@@ -27,7 +27,7 @@ FALSE_ALARMS = 0.001
 
 @dataclass(frozen=True)
 class Shift:
-    """A column that looks otherwise than it did."""
+    """How far a column's values lie from what they were."""
 
     column: str
     index: float
@@ -36,6 +36,11 @@ class Shift:
     """What it must not exceed."""
     before: str
     now: str
+
+    @property
+    def shifted(self) -> bool:
+        """Whether that is more than chance explains."""
+        return self.index > self.limit
 
     def __str__(self) -> str:
         return f"shifted: stability index {self.index:.3f}, at most {self.limit:.3f}; was {self.before}, is {self.now}"
@@ -73,6 +78,11 @@ def make(frame: pandas.DataFrame, columns: Sequence[Column]) -> dict[str, Any]:
 
 def compare(baseline: Mapping[str, Any], frame: pandas.DataFrame, columns: Sequence[Column]) -> Iterator[Shift]:
     """Columns whose distribution has shifted against the `baseline` profile."""
+    return (shift for shift in measure(baseline, frame, columns) if shift.shifted)
+
+
+def measure(baseline: Mapping[str, Any], frame: pandas.DataFrame, columns: Sequence[Column]) -> Iterator[Shift]:
+    """How far each column's distribution lies from the `baseline` profile; those that can be measured."""
     from scipy.stats import chi2
 
     known = baseline.get("columns", {})
@@ -97,8 +107,7 @@ def compare(baseline: Mapping[str, Any], frame: pandas.DataFrame, columns: Seque
             continue
         noise = float(chi2.isf(FALSE_ALARMS / len(columns), degrees)) * (1 / rows + 1 / len(present))
         limit, index = max(THRESHOLD, noise), _index(expected, rows, actual, len(present))
-        if index > limit:
-            yield Shift(column.name, index, limit, was, now)
+        yield Shift(column.name, index, limit, was, now)
 
 
 def _shares(numbers: Any, edges: Sequence[float]) -> list[float]:
