@@ -115,6 +115,14 @@ sbom: $(VENV)/.dev ## the bill of materials of the scoring image and of the kit,
 	$(BIN)/cyclonedx-py requirements --no-validate requirements/locks/score-$(MINOR).txt -o reports/sbom/score.cdx.json
 	$(BIN)/cyclonedx-py requirements --no-validate requirements/locks/azure-$(MINOR).txt -o reports/sbom/azure.cdx.json
 
+.PHONY: infra-plan
+infra-plan: ## show what infra/ would change in Azure (needs az, signed in)
+	az deployment sub what-if --name mlops --location $(LOCATION) --parameters infra/main.bicepparam
+
+.PHONY: infra-apply
+infra-apply: ## make or change the Azure resources of infra/ (needs az, signed in)
+	az deployment sub create --name mlops --location $(LOCATION) --parameters infra/main.bicepparam
+
 .PHONY: rehearse
 rehearse: $(VENV)/.dev ## run the delivery pipelines themselves on this machine (KIND=azure|github)
 	$(BIN)/python -m rehearse run --kind $(or $(KIND),azure)

@@ -36,7 +36,7 @@ _INPUTS = {
         "sparseCheckoutDirectories",
     },
     "publish": {"artifact"},
-    "download": {"artifact", "patterns", "path"},
+    "download": {"artifact", "patterns"},
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$")
 _TASK = re.compile(r"[A-Za-z][\w.-]*@\d+(\.\d+)*$")

@@ -120,11 +120,11 @@ class AzureRuntime:
         self.base = Variables()
         self.base.update(predefined)
         self.start = datetime.now(timezone.utc)
-        self.read(self.base, pipeline.variables, {})
         for name, value in queue.items():
             if any(item.name.lower() == name.lower() for item in pipeline.variables):
                 raise PipelineError(f"{name!r} is set in the YAML: it cannot be set when the run is queued")
             self.base.set(name, value)
+        self.read(self.base, pipeline.variables, {})
 
     def read(self, into: Variables, entries: list[Variable], contexts: Mapping[str, Any]) -> None:
         """Add the entries of a ``variables`` block: groups, values, ``$[ ]`` expressions."""

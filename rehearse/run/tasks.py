@@ -152,8 +152,7 @@ def _fetch(context: StepContext, place: Path, target: Path, whose: str) -> int:
         if not (place / name).is_dir():
             context.say(f"{whose} has no artifact {name}")
             return 1
-        path = context.inputs.get("path")
-        copy(place / name, context.inside(path) if path else target / name)
+        copy(place / name, target / name)
     context.result.note = f"{', '.join(names) or 'nothing'} from {whose}"
     return 0
 
@@ -208,7 +207,7 @@ TASKS: dict[str, Task] = {
     ),
     "checkout": Task(_checkout, frozenset({"checkout", "clean", "fetchDepth", "fetchTags", "persistCredentials"})),
     "publish": Task(_publish, frozenset({"publish", "artifact"})),
-    "download": Task(_download, frozenset({"download", "artifact", "patterns", "path"})),
+    "download": Task(_download, frozenset({"download", "artifact", "patterns"})),
 }  # fmt: skip
 
 

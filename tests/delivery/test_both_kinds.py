@@ -1,4 +1,4 @@
-"""Azure Pipelines and GitHub Actions do the same steps, in the same order, for the same environments, when the same holds."""
+"""Azure Pipelines and GitHub Actions do the same steps in the same order, for the same environments."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ BROKEN: dict[str, tuple[str, list[Edit], str]] = {
         "azure", [(".pipelines/cd.yml", "source: ci\n", "source: Model-CI\n")], "'Model-CI', which does not exist",
     ),
     "key of a later version": (
-        "azure", [(".pipelines/ci.yml", "batch: true", "batch: true\n\nretention: 3")], "a pipeline has no key 'retention'",
+        "azure", [(".pipelines/ci.yml", "pr: none", "pr: none\nretention: 3")], "a pipeline has no key 'retention'",
     ),
     "workflow input that is gone": (
         "github", [(".github/workflows/train.yml", "build-id:", "build:")], "has no input 'build-id'",

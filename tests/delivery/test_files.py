@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
+from rehearse.azure.expand import Expander
 from rehearse.kits import open_kit
 from rehearse.run.project import Project
-from rehearse.source import load
 
 from .conftest import ROOT
 
@@ -29,11 +29,14 @@ def validator(name: str) -> Draft7Validator:
     return Draft7Validator(json.loads(text))
 
 
-@pytest.mark.parametrize("path", [path for path in AZURE if path.name != "rehearsal.yml"], ids=lambda path: path.name)
-def test_azure_schema(path: Path) -> None:
-    """The schema wants every scalar as text, which is how the service reads them."""
-    document = _blank(load(path, ROOT))
-    assert [error.message[:200] for error in validator("azure-pipelines").iter_errors(document)] == []
+@pytest.mark.parametrize("backend", ["azure", "local"])
+@pytest.mark.parametrize("name", ["pr", "ci", "cd", "retrain", "batch", "infra"])
+def test_azure_schema(name: str, backend: str) -> None:
+    """What the service makes of the files, all templates in it. The schema knows little of template expressions."""
+    expander = Expander(ROOT, {}, {"MLOPS_BACKEND": backend})
+    document, _ = expander.pipeline(ROOT / ".pipelines" / f"{name}.yml")
+    errors = [error.message[:200] for error in validator("azure-pipelines").iter_errors(_plain(document))]
+    assert errors == []
 
 
 @pytest.mark.parametrize("path", GITHUB, ids=lambda path: path.name)
@@ -114,12 +117,17 @@ def test_commands_of_the_steps_exist(root: Path) -> None:
                             assert word in options, f"{step.where}: {command.name} has no option {word}"
 
 
-def _blank(value: Any) -> Any:
-    """Empty values as empty text."""
+def _plain(value: Any, task: bool = False) -> Any:
+    """As the schema wants it: all scalars text, as the service reads them, but the truth values of task inputs."""
     if isinstance(value, dict):
-        return {str(key): _blank(item) for key, item in value.items()}
+        if value.get("task") == "PublishCodeCoverageResults@2":
+            # The schema has the name of this task but not its inputs; rehearse.run.tasks has both, from its task.json.
+            return {"bash": "true"}
+        return {str(key): _plain(item, task or key == "inputs") for key, item in value.items()}
     if isinstance(value, list):
-        return [_blank(item) for item in value]
+        return [_plain(item, task) for item in value]
+    if task and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
     return "" if value is None else str(value)
 
 
