@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ def smoke(
     headers: Mapping[str, str] | None = None,
     timeout: float = 60.0,
     interval: float = 0.1,
+    gone: Callable[[], bool] | None = None,
 ) -> SmokeReport:
     """Send the golden request until there is an answer, then judge that answer.
 
@@ -86,6 +87,8 @@ def smoke(
         Seconds until the deadline. Refused connections and 502, 503, 504 are tried again until then, nothing else is.
     interval : float
         Seconds between two attempts.
+    gone : callable, optional
+        Says that what should answer has ended: then nothing is waited for.
 
     Raises
     ------
@@ -112,6 +115,8 @@ def smoke(
                 judge(answer, golden, model_digest, uri)
                 return SmokeReport(uri, model_digest, attempts, time.monotonic() - begin)
             last = f"status {answer.status}: {_excerpt(answer)}"
+        if gone is not None and gone():
+            raise SmokeFailed(f"what should answer at {uri} has ended ({last})", phase="smoke")
         if time.monotonic() - begin + interval >= timeout:
             raise DeployTimeout(f"{uri} gave no answer within {timeout:g} s ({last})", phase="smoke")
         time.sleep(interval)

@@ -161,6 +161,7 @@ def _run(
         item.model_digest,
         key=folder.keys().primary,
         timeout=left,
+        gone=lambda: not services.runner(item.target).alive(place, item),
     )
 
 
