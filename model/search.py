@@ -109,7 +109,7 @@ def _folds(rows: Any, truth: Any, seed: int) -> list[tuple[Any, Any]]:
         raise TrainingFailed(f"{len(rows)} rows cannot be cross-validated: {error}", hint="give more rows") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Fit:
     """Fits on one fold. Carries its data itself: arguments would be scattered by joblib's Dask backend, and scattered
     data is lost with the worker that holds it, where a task is only run again elsewhere."""

@@ -130,15 +130,7 @@ class Subprocess(Executor):
 
     def run(self, task: Task, seams: Seams) -> None:
         """Start the process, pass its lines on, and turn its end into a result or an error."""
-        order = task.output.parent / "order.json"
-        Order(
-            task.step.name,
-            task.config.to_json(),
-            {name: str(path) for name, path in task.inputs.items()},
-            str(task.output),
-            task.run.id,
-            task.parent.id,
-        ).write(order)
+        order = write_order(task)
         path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
         child = subprocess.Popen(
             [*self.command, str(order)],
@@ -151,7 +143,7 @@ class Subprocess(Executor):
         )
         lines = follow(child, task)
         if child.returncode:
-            raise _failure(task, child.returncode, lines)
+            raise failure(task, child.returncode, lines)
 
 
 def follow(child: subprocess.Popen[bytes], task: Task) -> list[str]:
@@ -207,7 +199,22 @@ def end_group(child: subprocess.Popen[bytes], patience: float = 5.0) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def _failure(task: Task, code: int, lines: list[str]) -> StepFailed:
+def write_order(task: Task) -> Path:
+    """Write what a step in another process is told, beside its output."""
+    order = task.output.parent / "order.json"
+    Order(
+        task.step.name,
+        task.config.to_json(),
+        {name: str(path) for name, path in task.inputs.items()},
+        str(task.output),
+        task.run.id,
+        task.parent.id,
+    ).write(order)
+    return order
+
+
+def failure(task: Task, code: int, lines: list[str]) -> StepFailed:
+    """The error of a step that ended with `code` in another process."""
     path = task.output.parent / ERROR
     logs = "\n".join(lines[-20:])
     try:
