@@ -10,14 +10,12 @@ import json
 import re
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from deploy import locks
+from deploy import host, locks
 from deploy.content import assemble
 from deploy.errors import PackageRefused
 from deploy.images import PackageRequest, Progress
@@ -80,7 +78,7 @@ def check_loads(request: PackageRequest, *, timeout: float = 120.0, progress: Pr
         It does not load: the message names the missing module, or gives the host's own words.
     """
     read_golden(request.artifact)
-    pinned = check_lock(request)
+    check_lock(request)
     made = python_of(request)
     if made != HERE:
         raise PackageRefused(
@@ -92,35 +90,18 @@ def check_loads(request: PackageRequest, *, timeout: float = 120.0, progress: Pr
     with tempfile.TemporaryDirectory(prefix="mlops-check-") as name:
         folder = Path(name)
         assemble(request, folder)
-        (folder / "allowed.json").write_text(json.dumps(_allowed(pinned)), encoding="utf-8")
+        host.restrict(folder, request.lock)
         _run(request, folder, timeout)
 
 
 def _run(request: PackageRequest, folder: Path, timeout: float) -> None:
     said, log = folder / "said", folder / "log"
-    command = [
-        sys.executable,
-        "-I",
-        "-S",
-        str(Path(__file__).with_name("clean_child.py")),
-        str(folder / "allowed.json"),
-        str(folder / "host" / "score" / "__main__.py"),
-        "--entry-script",
-        str(folder / "app" / request.entry_script),
-        "--model-dir",
-        str(folder / "model"),
-        "--root",
-        str(folder / "app"),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    ]
+    command = host.command(folder, request.entry_script.as_posix())
     with said.open("wb") as out, log.open("wb") as err:
         child = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder / "app", env=host_environment({}))
     try:
         deadline = time.monotonic() + timeout
-        while b'"ready"' not in said.read_bytes():
+        while host.ready(said) is None:
             if child.poll() is not None:
                 raise _refusal(request, log, child.returncode)
             if time.monotonic() > deadline:
@@ -159,22 +140,3 @@ def _cause(text: str) -> str:
             return str(document["message"])
     lines = text.strip().splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-def _allowed(pinned: dict[str, str]) -> dict[str, list[str]]:
-    """Where packages lie here, and the top-level names that the lock's distributions bring."""
-    paths = list(dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]))
-    names: set[str] = set()
-    for distribution in metadata.distributions(path=paths):
-        version = pinned.get(locks.normalized(distribution.metadata["Name"]))
-        if version is None:
-            continue
-        if distribution.version != version:
-            raise PackageRefused(
-                f"this environment has {distribution.metadata['Name']} {distribution.version}, the lock has {version}",
-                hint="make install brings the environment to the lock",
-            )
-        for file in distribution.files or []:
-            first = file.parts[0]
-            names.add(first.split(".")[0] if len(file.parts) == 1 else first)
-    return {"paths": paths, "names": sorted(names)}

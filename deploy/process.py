@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
+from deploy import host
 from deploy.content import assemble
 from deploy.errors import DeployFailed, DeployTimeout
 from deploy.images import Image, PackageRequest, Progress
@@ -28,27 +26,14 @@ class ProcessRunner(Runner):
 
     def prepare(self, place: Place, package: PackageRequest, image: Image | None) -> None:
         assemble(package, place.folder)
+        if package.lock.is_file():  # then it sees what an image would have, not what happens to be installed here
+            host.restrict(place.folder, package.lock)
 
     def start(self, place: Place, record: RevisionRecord, *, timeout: float, progress: Progress) -> int:
         program, said = _program(place), place.folder / "ready.json"
         said.unlink(missing_ok=True)
         program.start(
-            [
-                sys.executable,
-                str(place.folder / "host" / "score"),
-                "--entry-script",
-                str(place.folder / "app" / record.entry_script),
-                "--model-dir",
-                str(place.folder / "model"),
-                "--root",
-                str(place.folder / "app"),
-                "--host",
-                "127.0.0.1",
-                "--port",
-                "0",
-                "--keys-file",
-                str(place.keys_file),
-            ],
+            host.command(place.folder, record.entry_script, "--keys-file", str(place.keys_file)),
             stdout=said,
             stderr=_log(place),
             cwd=place.folder / "app",
@@ -57,7 +42,7 @@ class ProcessRunner(Runner):
         progress(f"waiting for {record.model} to be ready")
         deadline = time.monotonic() + timeout
         while True:
-            ready = _ready(said)
+            ready = host.ready(said)
             if ready is not None:
                 return int(ready["port"])
             if not program.alive:
@@ -105,18 +90,3 @@ def _program(place: Place) -> Program:
 
 def _log(place: Place) -> Path:
     return place.folder / "log.jsonl"
-
-
-def _ready(said: Path) -> dict[str, Any] | None:
-    """The line that the host prints when it is ready; ``None`` before."""
-    try:
-        line, newline, _ = said.read_text(encoding="utf-8").partition("\n")
-    except (FileNotFoundError, UnicodeDecodeError):
-        return None
-    if not newline:
-        return None
-    try:
-        document = json.loads(line)
-    except ValueError:
-        return None
-    return document if isinstance(document, dict) and document.get("event") == "ready" else None
