@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.app import App
 from mlops.configure import pipeline_config, training
-from mlops.progress import DONE, FAILED, Board
+from mlops.progress import Board
 from mlops.releasing import release_of
+from mlops.watching import watched
 
 if TYPE_CHECKING:
     from deploy.images import Image, PackageRequest
@@ -97,47 +98,10 @@ def run_flow(app: App, *, allow_shift: bool = False) -> FlowResult:
 def _train(app: App, board: Board, allow_shift: bool) -> PipelineStatus:
     config = pipeline_config(app, allow_shift=allow_shift or None)
     runner = app.backend.pipelines
-    seen = _Watch(board)
-    try:
+    with watched(board, TRAINING_STEPS) as seen:
         status = runner.run(training(app), config, progress=seen.line)
-    except BaseException:
-        seen.end(FAILED)
-        raise
-    seen.end(DONE)
-    for step in status.steps:
-        seen.finished(TRAINING_STEPS.get(step.name, step.name), step.reused or "")
+        seen.ended(status)
     return status
-
-
-class _Watch:
-    """Shows the pipeline's steps on the board, from the lines ``step: text`` that a runner reports."""
-
-    def __init__(self, board: Board) -> None:
-        self.board = board
-        self.current: Any = None
-
-    def line(self, text: str) -> None:
-        name, _, rest = text.partition(": ")
-        shown = TRAINING_STEPS.get(name)
-        if shown is None:
-            self.board.say(text)
-            return
-        if self.current is None or self.current[0] != shown:
-            self.end(DONE)
-            step = self.board.step(shown)
-            self.current = (shown, step, step.__enter__())
-        if rest != "started":
-            self.board.say(rest)
-
-    def end(self, state: str) -> None:
-        if self.current is not None:
-            self.current[2].state = state if state != DONE else self.current[2].state
-            self.current[1].__exit__(None, None, None)
-            self.current = None
-
-    def finished(self, name: str, note: str) -> None:
-        """A step that reported nothing has ended all the same."""
-        self.board.mark(name, DONE, note)
 
 
 def _release(

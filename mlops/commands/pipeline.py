@@ -62,7 +62,7 @@ def run(
         run_id = runner.submit(what, config, **options)
         app.output.emit({"run_id": run_id}, run_id)
         return 0
-    status = runner.run(what, config, progress=app.output.say, timeout=timeout, **options)
+    status = _watched(app, what, config, timeout=timeout, **options)
     _emit(app, status)
     return 0
 
@@ -184,6 +184,22 @@ def drive(app: App, run_id: str) -> int:
         app.output.say(f"{type(error).__name__}: {error}")
         return exit_code_of(error)
     return 0
+
+
+def _watched(app: App, what: Any, config: Any, **options: Any) -> Any:
+    """Run with a live table on a terminal, plain lines otherwise."""
+    from mlops.configure import training
+    from mlops.progress import Board
+    from mlops.watching import watched
+
+    runner = app.backend.pipelines
+    if not app.output.live:
+        return runner.run(what, config, progress=app.output.say, **options)
+    names = {step.name: step.name for step in training(app).steps}
+    with Board(app.output, list(names)) as board, watched(board, names) as watch:
+        status = runner.run(what, config, progress=watch.line, **options)
+        watch.ended(status)
+    return status
 
 
 def _model_of(app: App, build: str) -> dict[str, Any]:
