@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +49,7 @@ class Cloud:
 
 
 @contextmanager
-def open_cloud(backend: str, root: Path, scratch: Path) -> Iterator[Cloud]:
+def open_cloud(backend: str, root: Path, scratch: Path, groups: Mapping[str, str] | None = None) -> Iterator[Cloud]:
     """Start it; end what it started.
 
     Raises
@@ -55,6 +57,7 @@ def open_cloud(backend: str, root: Path, scratch: Path) -> Iterator[Cloud]:
     RehearseError
         The environment of the project is missing.
     """
+    groups = groups or {}
     venv = Path(os.environ.get("VENV", root / ".venv")).absolute()
     if not (venv / "bin" / "mlops").exists():
         raise RehearseError(f"there is no environment in {venv}", hint="make dev")
@@ -68,4 +71,47 @@ def open_cloud(backend: str, root: Path, scratch: Path) -> Iterator[Cloud]:
             if state.exists():
                 cloud.mlops("services", "stop", "--all")
         return
-    raise RehearseError(f"the backend {backend!r} cannot be rehearsed")
+    if backend != "azure":
+        raise RehearseError(f"the backend {backend!r} cannot be rehearsed", hint="local or azure")
+    with _fake(root, venv, scratch, groups) as variables:
+        sign_in = {name: value for name, value in variables.items() if name.startswith(_SIGN_IN)}
+        route = {name: value for name, value in variables.items() if name not in sign_in and name not in _OWN}
+        yield Cloud(
+            backend, root, venv, {**caches, **route}, {**sign_in, **{name: groups.get(name, "") for name in _NAMES}}
+        )
+
+
+_SIGN_IN = ("SP_APP_", "TENANT_ID", "AZURE_CLIENT_", "AZURE_TENANT_", "AZUREML_SERVICE_PRINCIPAL_")
+_NAMES = ("WORKSPACE_NAME", "RESOURCE_GROUP", "SUBSCRIPTION_ID")
+_OWN = ("HOME", "PYTHONUSERBASE", *_NAMES)
+
+
+@contextmanager
+def _fake(root: Path, venv: Path, scratch: Path, groups: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """The fake of Azure ML as a server; yields the variables that lead a program to it."""
+    python = str(venv / "bin" / "python")
+    names = [
+        part for name in _NAMES if name in groups for part in (f"--{name.lower().replace('_', '-')}", groups[name])
+    ]
+    errors = (scratch / "fakes.log").open("wb")
+    server = subprocess.Popen(
+        [python, "-m", "fakes", "serve", "--port", "0", *names],
+        cwd=root, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None  # noqa: S101
+        found = re.search(r"http://127\.0\.0\.1:\d+", server.stdout.readline())
+        if found is None:
+            raise RehearseError(f"the fake did not start: {(scratch / 'fakes.log').read_text()[-400:]}")
+        printed = subprocess.run(
+            [python, "-m", "fakes", "env", "--address", found[0], "--format", "json"],
+            cwd=root, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        yield json.loads(printed.stdout)
+    finally:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+        errors.close()

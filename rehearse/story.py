@@ -58,7 +58,11 @@ class Story:
         for name in self.kit.names():
             for problem in self.kit.problems(name):
                 raise problem
-        with open_cloud(self.backend, self.root, self.scratch) as cloud, Board(verbose=self.verbose) as board:
+        groups = {key: value for group in self.kit.project.groups.values() for key, value in group.items()}
+        with (
+            open_cloud(self.backend, self.root, self.scratch, groups) as cloud,
+            Board(verbose=self.verbose) as board,
+        ):
             world = World(self.root, self.scratch, cloud.venv, cloud.environment, cloud.signed_in)
             engine = self._engine(world, board)
             try:
@@ -94,6 +98,8 @@ class Story:
         return results
 
     def _week(self, engine: Any, outcomes: Outcomes, cloud: Cloud) -> None:
+        if self.backend == "azure":
+            self._run(engine, "infra", "Manual")
         self._run(engine, "pr", "PullRequest")
         self._expect(outcomes.released(self._run(engine, "ci", "IndividualCI")))
         self._expect(outcomes.kept(self._run(engine, "retrain", "Schedule")))
