@@ -51,6 +51,7 @@ class LocalRunners(PipelineRunnerContract):
         )
 
 
+@pytest.mark.slow
 class TestInProcess(LocalRunners):
     @pytest.fixture
     def runner(self, seams: Seams, state: Path, env: dict[str, str]) -> LocalRunner:

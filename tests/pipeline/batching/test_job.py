@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas
 import pytest
 
+from mlops.exit_codes import exit_code_of
 from model.errors import DataNotFound, DataUnreadable
 from pipeline.batching import host, job
 from pipeline.batching.job import BatchOptions, FileReport, score_file
@@ -262,6 +263,15 @@ def test_a_scoring_program_does_not_outlive_a_killed_starter(model_dir: Path) ->
     while any(alive(pid) for pid in (leash, *started)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_full_disk(make_options: Make, sample: pandas.DataFrame, tmp_path: Path) -> None:
+    sample.head(20).to_csv(tmp_path / "in.csv", index=False)
+    (tmp_path / "out.csv.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        score(tmp_path / "in.csv", tmp_path / "out.csv", make_options())
+    assert exit_code_of(caught.value) == 8
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_the_state_is_a_document(make_options: Make, sample: pandas.DataFrame, tmp_path: Path) -> None:
