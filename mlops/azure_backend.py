@@ -39,7 +39,7 @@ class AzureBackend(Backend):
     def registry(self) -> ModelRegistry:
         from registry.azure.models import AzureModelRegistry
 
-        return AzureModelRegistry(self.workspace)
+        return self.signed(AzureModelRegistry(self.workspace))
 
     @cached_property
     def runs(self) -> RunHistory:

@@ -36,6 +36,14 @@ class Backend(ABC):
         folder = Path(str(self.settings["state"]))
         return folder if folder.is_absolute() else self.project / folder
 
+    def signed(self, registry: ModelRegistry) -> ModelRegistry:
+        """`registry`, signing what it registers and verifying what it gives back, if the settings say so."""
+        from registry.signing import signed
+
+        keys = {name: str(self.settings[f"signing.{name}"]) for name in ("private_key", "public_key")}
+        paths = {name: str(self.project / key) if key else "" for name, key in keys.items()}
+        return signed(registry, tool=str(self.settings["signing.tool"]), **paths)
+
     @property
     @abstractmethod
     def registry(self) -> ModelRegistry: ...

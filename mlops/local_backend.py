@@ -28,7 +28,7 @@ class LocalBackend(Backend):
     def registry(self) -> ModelRegistry:
         from registry.files.models import FileModelRegistry
 
-        return FileModelRegistry(self.state / "registry")
+        return self.signed(FileModelRegistry(self.state / "registry"))
 
     @cached_property
     def runs(self) -> RunHistory:

@@ -84,12 +84,17 @@ def take(store: Store, writer: Writer, path: Path) -> tuple[Artifact, list[tuple
     return Artifact(name, folder, tuple(files)), staged
 
 
-def place(store: Store, staged: list[tuple[Path, str]]) -> None:
-    """Give staged content its name, durably. Content that is there already is replaced by equal, verified content."""
+def place(store: Store, staged: list[tuple[Path, str]], *, sync: bool = True) -> None:
+    """Give staged content its name, durably. Content that is there already is replaced by equal, verified content.
+
+    Without `sync`, the caller makes the names durable before it publishes a document that needs them. On a journaling
+    file system that sync costs little once the document itself was synced.
+    """
     store.folder(store.blobs)
     for source, sha256 in staged:
         os.rename(source, store.blobs / sha256)
-    disk.sync_folder(store.blobs)
+    if sync:
+        disk.sync_folder(store.blobs)
 
 
 def _copy_in(source: Path, target: Path, artifact: Path) -> tuple[str, int]:

@@ -59,12 +59,15 @@ class FileDataSets(DataSets):
             with disk.locked(log.folder.parent / "lock"), Writer(self.store) as writer:
                 taken, staged = content.take(self.store, writer, path)
                 with self.store.publishing():
-                    content.place(self.store, staged)  # equal content too: it mends what was damaged
+                    content.place(self.store, staged, sync=False)  # equal content too: it mends what was damaged
                     newest = self._newest(name, log)
                     if newest and newest.digest == taken.digest:
+                        disk.sync_folder(self.store.blobs)
                         log.sync()
                         return newest
-                    number = log.append(writer, lambda number: _document(name, number, taken, fields))
+                    number = log.append(
+                        writer, lambda number: _document(name, number, taken, fields), needs=self.store.blobs
+                    )
         return DataSetVersion(name=name, version=number, digest=taken.digest, size=taken.size, **fields)
 
     def get(self, name: str, version: int | None = None) -> DataSetVersion:

@@ -65,17 +65,35 @@ class NumberedLog:
         return documents.decode(disk.read_file(path), path)
 
     def append(
-        self, writer: Writer, document: Callable[[int], dict[str, Any]], *, check: Callable[[int], None] | None = None
+        self,
+        writer: Writer,
+        document: Callable[[int], dict[str, Any]],
+        *,
+        check: Callable[[int], None] | None = None,
+        needs: Path | None = None,
     ) -> int:
         """Publish ``document(number)`` under the next number and return that.
 
         Any number of processes may do this at once: who finds its number taken tries the next.
+
+        Parameters
+        ----------
+        writer : registry.files.store.Writer
+        document : callable
+            Gives the document for a number.
+        check : callable, optional
+            Called with each number that is tried; an exception ends it.
+        needs : pathlib.Path, optional
+            A folder whose names must be durable before the document can be seen.
         """
         while True:
             number = self.last() + 1
             if check:
                 check(number)
             writer.write(documents.encode(document(number)))
+            if needs:
+                disk.sync_folder(needs)
+                needs = None
             if writer.publish(self.path(number)):
                 self._known = number
                 self._write_hint(number)

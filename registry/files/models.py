@@ -82,11 +82,12 @@ class FileModelRegistry(ModelRegistry):
             with Writer(self.store) as writer:
                 taken, staged = content.take(self.store, writer, artifact)
                 with self.store.publishing():
-                    content.place(self.store, staged)
+                    content.place(self.store, staged, sync=False)
                     number = folder.versions.append(
                         writer,
                         lambda number: version_document(name, number, taken, fields),
                         check=lambda number: _check_spelling(folder, number),
+                        needs=self.store.blobs,
                     )
         return ModelVersion(name=name, version=number, digest=taken.digest, size=taken.size, **fields)
 
