@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +65,8 @@ def train(context: StepContext) -> TrainResult:
         trained.holdout[[dataset.TARGET.name]].set_axis(["true"], axis=1).assign(predicted=trained.predictions)
     )
     predictions.to_csv(context.output / PREDICTIONS, index=False, lineterminator="\n")
-    fast_path(folder, training.matrix(trained.holdout), context)
-    isolated.score(folder, strict=True)
+    with fast_path(folder, training.matrix(trained.holdout), context):
+        isolated.score(folder, strict=True)
     context.run.upload(PREDICTIONS, context.output / PREDICTIONS)
     facts = {"run": context.run.id, "data": data.reference, "split": trained.split, **trained.parameters}
     page = report.run_report(
@@ -122,22 +124,31 @@ def searched(frame: pandas.DataFrame, context: StepContext) -> Found:
     return found
 
 
-def fast_path(folder: Path, rows: Any, context: StepContext) -> None:
-    """Let the scoring program write into the manifest how it may answer without scikit-learn, if it may.
+@contextmanager
+def fast_path(folder: Path, rows: Any, context: StepContext) -> Iterator[None]:
+    """Meanwhile, let the scoring program write into the manifest how it may answer without scikit-learn, if it may.
 
     It compares on the held-out rows in a process of its own. A model that is not covered is served as it is.
     """
     import numpy
 
     if not (provenance.ROOT / "score" / "fastpath.py").is_file():
+        yield
         return
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "rows.npy"
         numpy.save(file, rows)
         command = [sys.executable, "-m", "score.fastpath", str(folder.resolve()), "--rows", str(file)]
-        done = subprocess.run(
-            command, cwd=provenance.ROOT, env={"PATH": os.environ.get("PATH", "")}, capture_output=True, check=False
-        )
-    if done.returncode:
-        last = (done.stderr.decode(errors="replace").strip().splitlines() or ["no output"])[-1]
+        environment = {"PATH": os.environ.get("PATH", "")}
+        with subprocess.Popen(
+            command, cwd=provenance.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as child:
+            try:
+                yield
+                _, errors = child.communicate()
+            except BaseException:
+                child.kill()
+                raise
+    if child.returncode:
+        last = (errors.decode(errors="replace").strip().splitlines() or ["no output"])[-1]
         context.progress(f"no fast path: {last}")
