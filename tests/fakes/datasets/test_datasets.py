@@ -56,6 +56,17 @@ def test_a_taken_name_needs_a_new_version(workspace: Any, store: Any) -> None:
         files(store, "in/a.csv").register(workspace, "numbers")
 
 
+def test_a_data_set_without_a_name_has_an_id(workspace: Any, store: Any) -> None:
+    from azureml.core import Dataset
+
+    unnamed = files(store)
+    saved = unnamed._ensure_saved(workspace)
+    assert files(store)._ensure_saved(workspace) == saved
+    assert Dataset.get_by_id(workspace, saved).id == saved
+    with pytest.raises(Exception, match="Cannot find dataset"):
+        Dataset.get_by_id(workspace, "00000000-0000-0000-0000-000000000000")
+
+
 def test_tags_and_description_change(workspace: Any, store: Any) -> None:
     from azureml.core import Dataset
 

@@ -256,3 +256,34 @@ def test_the_cluster_is_busy_while_a_run_goes_on(azure: Any, workspace: Any, tmp
         lambda: ComputeTarget(workspace, "cpu").get_status().node_state_counts.running_node_count == 0,
         "the node to be free again",
     )
+
+
+def local(workspace: Any, folder: str, script: str) -> Any:
+    import sys
+
+    from azureml.core import Environment
+
+    environment = Environment("own")
+    environment.python.user_managed_dependencies = True
+    environment.python.interpreter_path = sys.executable
+    environment.environment_variables = {"COLOUR": "blue"}
+    return submit(workspace, folder, script=script, compute_target="local", environment=environment)
+
+
+def test_a_local_run_runs_on_the_machine_of_the_client(workspace: Any, tmp_path: Path) -> None:
+    run = local(workspace, project(tmp_path / "src", train=TRAIN), "train.py")
+    assert ended(run) == "Completed", run.get_details()["error"]
+    assert run.get_metrics() == {"rmse": 0.5}
+    assert {"outputs/model.txt", "user_logs/std_log.txt"} <= set(run.get_file_names())
+    assert "hello from prices" in log_of(run, tmp_path)
+    bad = local(workspace, project(tmp_path / "bad", bad="raise ValueError('no')\n"), "bad.py")
+    assert ended(bad) == "Failed"
+    assert "ValueError: no" in bad.get_details()["error"]["error"]["message"]
+
+
+def test_a_local_run_is_canceled(workspace: Any, tmp_path: Path) -> None:
+    run = local(workspace, project(tmp_path / "src", sleep=SLEEP), "sleep.py")
+    pids = pids_of(run, tmp_path)
+    run.cancel()
+    assert ended(run) == "Canceled"
+    until(lambda: not any(alive(pid) for pid in pids), "the end of the processes")

@@ -59,6 +59,11 @@ def test_a_data_reference(workspace: Any, store: Any, tmp_path: Path) -> None:
     reference = DataReference(store, data_reference_name="ref", path_on_datastore="in")
     run = reader(workspace, tmp_path, reference, inputs=[reference]).submit("data")
     assert "read a,b" in said(run)
+    again = DataReference(store, data_reference_name="ref", path_on_datastore="in")
+    second = reader(workspace, tmp_path, again, inputs=[again]).submit("data")
+    assert ended(second) == "Finished"
+    # The data source was found by its hash: the step takes the same thing, and is reused.
+    assert second.find_step_run("read")[0]._is_reused
 
 
 def test_a_file_data_set_as_mount(workspace: Any, store: Any, tmp_path: Path) -> None:

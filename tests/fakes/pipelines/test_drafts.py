@@ -43,6 +43,7 @@ def test_a_draft_is_made_changed_run_published_and_removed(workspace: Any, pipel
     assert [d.id for d in PipelineDraft.list(workspace, tags={"a": "1"})] == [draft.id]
     assert PipelineDraft.list(workspace, tags={"a": "2"}) == []
     assert "shown ['one']" in shown(draft.submit_run())
+    draft.update(pipeline=pipeline)
     draft.update(name="tried", pipeline_parameters={"text": "two"}, tags={"a": "3"})
     found = PipelineDraft.get(workspace, draft.id)
     assert (found.name, found.tags) == ("tried", {"a": "3"})
@@ -102,5 +103,7 @@ def test_a_module_has_versions(workspace: Any, tmp_path: Path) -> None:
     logs = sorted(s.get_stdout_log() for s in run.get_steps())
     assert "made ['--out']" in logs[0]
     assert "made ['--there', 'more']" in logs[1]
+    found.resolve("1").disable()
+    assert found.resolve("1").status == "Disabled"
     found.disable()
     assert Module.get(workspace, module_id=module.id).status == "Disabled"

@@ -199,8 +199,8 @@ def test_endpoints_have_versions_and_a_default(workspace: Any, tmp_path: Path) -
     assert found.default_version == "1"
     assert [e.name for e in PipelineEndpoint.list(workspace)] == ["prices"]
     assert {p.id for p in found.list_pipelines()} == {first.id, second.id}
-    run = found.submit("ci", pipeline_version="0")
-    assert ended(run) == "Finished"
+    assert ended(found.submit("ci", pipeline_version="0")) == "Finished"
+    assert ended(found.submit("ci")) == "Finished"
     with pytest.raises(Exception, match="no version"):
         found.submit("ci", pipeline_version="9")
     with pytest.raises(Exception, match="already exists"):
@@ -220,6 +220,43 @@ def test_a_pipeline_output_has_a_name(workspace: Any, tmp_path: Path) -> None:
     run = Pipeline(workspace, [make]).submit("nightly")
     assert ended(run) == "Finished"
     assert run.get_pipeline_output("final").download(str(tmp_path / "got"), show_progress=False) == 1
+
+
+def test_what_the_rest_interface_tells_of_a_run(
+    azure: Any, auth: dict[str, str], workspace: Any, tmp_path: Path
+) -> None:
+    base = f"https://{azure.settings.region}.api.azureml.ms/pipelines/v1.0{azure.state.workspace().arm_id}"
+
+    def call(method: str, path: str, body: Any = None) -> requests.Response:
+        answer = requests.request(method, base + path, json=body, headers=auth, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer
+
+    run = build(workspace, tmp_path).submit("nightly")
+    assert ended(run) == "Finished"
+    entity = call("GET", f"/PipelineRuns/{run.id}").json()
+    assert entity["Status"]["StatusCode"] == "3"
+    names = {item["Name"] for item in call("GET", f"/Graphs/{entity['GraphId']}/Interface").json()["Parameters"]}
+    assert names == {"text", "how"}
+    assert set(call("POST", f"/PipelineRuns/{run.id}/Graph/AllNodes/StatusCode", []).json().values()) == {"4"}
+    every = call("POST", f"/PipelineRuns/{run.id}/Graph/AllNodes/Status", []).json()
+    node = next(name for name, status in every.items() if status["RunId"] == step(run, "make").id)
+    one = call("POST", f"/PipelineRuns/{run.id}/Graph/Node/Status", [node]).json()
+    assert one == every[node]
+    assert one["StartTime"] <= one["EndTime"]
+    assert "made hello" in call("POST", f"/PipelineRuns/{run.id}/Graph/Shareable/JobLog", [node]).text
+    assert call("POST", f"/PipelineRuns/{run.id}/Graph/Shareable/STDERR", [node]).text == ""
+    assert (
+        requests.post(f"{base}/PipelineRuns/{run.id}/Outputs", json=["x"], headers=auth, timeout=30).status_code == 404
+    )
+    assert requests.post(f"{base}/PipelineRuns/{run.id}/Outputs", json=7, headers=auth, timeout=30).status_code == 400
+    kind = {"Id": "Mine", "Name": "Mine", "Description": "x", "IsDirectory": False, "ParentDataTypeIds": ["AnyFile"]}
+    call("POST", "/DataTypes", kind)
+    assert "Mine" in {item["Id"] for item in call("GET", "/DataTypes").json()}
+    snapshot = step(run, "make").get_properties()["ContentSnapshotId"]
+    content = base.replace("pipelines/v1.0", "content/v1.0")
+    found = requests.get(f"{content}/snapshots/{snapshot}/metadata", headers=auth, timeout=30).json()
+    assert set(found["root"]["children"]) == {"make.py", "show.py", "last.py"}
 
 
 def test_steps_that_the_fake_does_not_run_are_refused(azure: Any, auth: dict[str, str]) -> None:
