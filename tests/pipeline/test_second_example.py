@@ -23,8 +23,9 @@ ROOMS = ("model", "pipeline", "registry", "deploy", "mlops", "score", "requireme
 class Project:
     """A copy of this project whose model is another."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, target: str = "process") -> None:
         self.folder = folder
+        self.target = target
         for room in ROOMS:
             shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / "examples" / "wine", folder, dirs_exist_ok=True)
@@ -34,7 +35,7 @@ class Project:
         done = subprocess.run(
             [sys.executable, "-m", "mlops", *arguments, "-o", "json"],
             cwd=self.folder,
-            env={**env, "MLOPS_SERVICES_TARGET": "process"},
+            env={**env, "MLOPS_SERVICES_TARGET": self.target},
             capture_output=True,
             text=True,
             check=False,
