@@ -92,3 +92,4 @@ output AZURE_CLIENT_ID string = identity.outputs.clientId
 output AZURE_TENANT_ID string = tenant().tenantId
 output SUBSCRIPTION_ID string = subscription().subscriptionId
 output AKS_COMPUTE_NAME string = deployAks ? 'aks' : ''
+output MLOPS_AZURE_AKS_RESOURCE_ID string = deployAks ? aks.outputs.resourceId : ''
