@@ -79,7 +79,7 @@ def decide(rule: Rule, candidate: Mapping[str, object], production: Mapping[str,
 
 
 def _value(metric: str, values: Mapping[str, object], whose: str) -> float:
-    hint = "train again, or name another metric in mlops.toml: [evaluate] metric"
+    hint = "train again, or name another metric in mlops.toml: [gate] metric"
     if metric not in values:
         known = ", ".join(sorted(values)) or "none"
         raise CannotDecide(f"{whose} has no metric {metric!r} (it has: {known})", hint=hint)

@@ -22,6 +22,8 @@ def cli() -> None:
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="A tag of the run.")
 @click.option("--resume", metavar="ID", help="A run whose completed steps are not run again.")
+@click.option("--allow-shift", is_flag=True, help="Train although the data's distribution has shifted.")
+@click.option("--search", is_flag=True, help="Search the parameters first.")
 @click.option("--no-wait", is_flag=True, help="Print the run's id and return.")
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long to wait (the run goes on).")
 @common_options
@@ -32,6 +34,8 @@ def run(
     parameters: tuple[str, ...],
     tags: tuple[str, ...],
     resume: str | None,
+    allow_shift: bool,
+    search: bool,
     no_wait: bool,
     timeout: float | None,
 ) -> int:
@@ -52,7 +56,7 @@ def run(
         if own and own != what.build_id:  # retraining: what it registers is found by the build that runs it
             config = replace(what.config, build_id=own)
     elif resume is None:
-        config = pipeline_config(app, build_id=build_id)
+        config = pipeline_config(app, build_id=build_id, allow_shift=allow_shift or None, search=search or None)
     options: dict[str, Any] = {
         "parameters": assignments(parameters, "-p"),
         "tags": {name: str(value) for name, value in assignments(tags, "--tag").items()},

@@ -100,5 +100,6 @@ def _metrics(context: StepContext, trained: TrainResult, production: ModelVersio
 def _unreadable(reference: str, error: Exception) -> CannotDecide:
     return CannotDecide(
         f"the production model {reference} is unreadable: {error}",
-        hint=getattr(error, "hint", None) or "mlops rollback --stage production, or --no-evaluate to register anyway",
+        hint=getattr(error, "hint", None)
+        or "mlops rollback --stage production, or register anyway: --set gate.evaluate=false",
     )
