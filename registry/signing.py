@@ -118,7 +118,7 @@ class SignedModelRegistry(ModelRegistry):
         except FileNotFoundError:
             raise Unavailable(
                 f"the signing program {self.tool!r} is not there",
-                hint="install requirements/signing.in into its own environment; set signing.tool to model_signing there",
+                hint="install requirements/signing.in into its own environment; set signing.tool to its program",
             ) from None
         except (OSError, subprocess.TimeoutExpired) as error:
             raise Unavailable(f"the signing program {self.tool!r} failed: {error}") from error

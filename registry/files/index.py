@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from registry.errors import NotFound, RegistryError
 from registry.files.layout import ModelFolder
+from registry.files.tagfile import TagFile, Tags, add, match
 from registry.models import ModelVersion
 
 _TICK = 2_500_000_000
@@ -36,9 +37,9 @@ class Index:
         self._now: dict[int, ModelVersion | None] = {}
         self._stamps: dict[int, _Stamp] = {}
         self._stamp: _Stamp | None = None
-        self._filed = 0
+        self._made = TagFile(folder)
+        self._changed: Tags = {}
         self._unfiled: set[int] = set()
-        self._tags: dict[str, dict[str, set[int]]] = {}
 
     def newest_first(self, tags: Mapping[str, str | None] | None = None) -> Iterator[ModelVersion | RegistryError]:
         """Versions that are not deleted and have `tags`, newest first; errors of those that cannot be read."""
@@ -95,28 +96,22 @@ class Index:
             version = self._now.pop(number, None)
             if version is not None:
                 for key, value in version.tags.items():
-                    self._tags.get(key, {}).get(value, set()).discard(number)
-            if number <= self._filed:
-                self._unfiled.add(number)
+                    self._changed.get(key, {}).get(value, set()).discard(number)
+            self._unfiled.add(number)
 
     def _with_tags(self, tags: Mapping[str, str | None], last: int) -> set[int]:
-        """Numbers that may have all of `tags`, and those that cannot be read."""
+        """Numbers that have all of `tags`, and those that cannot be read."""
+        self._made.refresh(last)
         unreadable = set()
-        for number in [*self._unfiled, *range(self._filed + 1, last + 1)]:
+        for number in self._unfiled & self._stamps.keys():
             version = self._load(number)
             if isinstance(version, RegistryError):
                 unreadable.add(number)
             elif version is not None:
-                for key, value in version.tags.items():
-                    self._tags.setdefault(key, {}).setdefault(value, set()).add(number)
-        self._filed = last
+                add(self._changed, number, version.tags)
         self._unfiled = unreadable
-        chosen: set[int] | None = None
-        for key, wanted in tags.items():
-            values = self._tags.get(key, {})
-            match = values.get(wanted, set()) if wanted is not None else set().union(*values.values())
-            chosen = set(match) if chosen is None else chosen & match
-        return (chosen or set()) | unreadable
+        made = match(self._made.tags, tags) - self._stamps.keys()
+        return made | match(self._changed, tags) | unreadable | self._made.unreadable
 
 
 def _has(version: ModelVersion, tags: Mapping[str, str | None]) -> bool:

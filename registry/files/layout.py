@@ -5,6 +5,7 @@
     models/<name>/versions/<n>.json         a version: made once, never changed
     models/<name>/state/<n>.json            its tags now, or that it is deleted: replaced in one step
     models/<name>/aliases/<alias>/<n>.json  the promotion log: an alias is what its last entry says
+    models/<name>/.tags                     an index that can be thrown away (:mod:`registry.files.tagfile`)
     models/<name>/lock                      held while an alias moves, tags change, or a version is deleted
 
 ``<name>`` is in lower case, because some file systems take names that differ only in case for one.

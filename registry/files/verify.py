@@ -96,7 +96,7 @@ def _alias(folder: ModelFolder, alias: str, done: Verified) -> None:
 
 def _strange(folder: ModelFolder, done: Verified) -> None:
     """Report files that nobody here wrote."""
-    known = {"versions", "state", "aliases", "lock"}
+    known = {"versions", "state", "aliases", "lock", ".tags"}
     done.problems += [
         f"{folder.path / name} does not belong there" for name in _names(folder.path) if name not in known
     ]
