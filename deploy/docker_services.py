@@ -17,6 +17,7 @@ from deploy.docker_images import LABEL
 from deploy.errors import DeployError, DeployFailed, DeployTimeout, PackageRefused
 from deploy.images import Image, PackageRequest, Progress
 from deploy.local.files import write_json
+from deploy.local.front import PORTS
 from deploy.local.runners import Place, Runner
 from deploy.local.services import LocalServices
 from deploy.local.state import RevisionRecord
@@ -209,13 +210,15 @@ class DockerServices(LocalServices):
     root : pathlib.Path
         Where they are kept (``.mlops/services``).
     engine : Engine, optional
+    ports : range
+        Where new services get their addresses.
     """
 
-    def __init__(self, root: Path, engine: Engine | None = None) -> None:
+    def __init__(self, root: Path, engine: Engine | None = None, *, ports: range = PORTS) -> None:
         from deploy.process import ProcessRunner
 
         # Processes of the time before Docker answered are looked after too.
-        super().__init__(root, [ContainerRunner(root, engine or Engine()), ProcessRunner()])
+        super().__init__(root, [ContainerRunner(root, engine or Engine()), ProcessRunner()], ports=ports)
 
 
 def _is_ready(port: int) -> bool:

@@ -10,6 +10,7 @@ from deploy.content import assemble
 from deploy.errors import DeployFailed, DeployTimeout
 from deploy.images import Image, PackageRequest, Progress
 from deploy.local.files import tail
+from deploy.local.front import PORTS
 from deploy.local.programs import Program, host_environment
 from deploy.local.runners import Place, Runner
 from deploy.local.services import LocalServices
@@ -78,10 +79,12 @@ class ProcessServices(LocalServices):
     ----------
     root : pathlib.Path
         Where they are kept (``.mlops/services``).
+    ports : range
+        Where new services get their addresses.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root, [ProcessRunner()])
+    def __init__(self, root: Path, *, ports: range = PORTS) -> None:
+        super().__init__(root, [ProcessRunner()], ports=ports)
 
 
 def _program(place: Place) -> Program:

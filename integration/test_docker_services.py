@@ -23,12 +23,13 @@ from deploy.services import ServiceState
 from integration.conftest import ImageProject
 from tests.contract.services import TWO, answer_of
 from tests.contract.services_local import LocalServicesContract
+from tests.contract.services_project import PORTS
 
 
 class TestDockerServices(LocalServicesContract):
     @pytest.fixture
     def services(self, tmp_path: Path, engine: Engine) -> Iterator[DockerServices]:
-        services = DockerServices(tmp_path / "services", engine)
+        services = DockerServices(tmp_path / "services", engine, ports=PORTS)
         before = leftovers(engine)
         yield services
         for info in list(services.services()):

@@ -18,6 +18,7 @@ from deploy.errors import EngineUnavailable
 from deploy.services import ServiceState
 from integration.conftest import ImageProject
 from tests.contract.services import answer_of
+from tests.contract.services_project import PORTS
 
 
 class Cable:
@@ -78,7 +79,7 @@ def cable(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[
 @pytest.fixture
 def services(tmp_path: Path, cable: Cable) -> Iterator[DockerServices]:
     engine = Engine(f"unix://{cable.path}")
-    services = DockerServices(tmp_path / "services", engine)
+    services = DockerServices(tmp_path / "services", engine, ports=PORTS)
     yield services
     tidy = DockerServices(tmp_path / "services", Engine())
     for info in list(tidy.services()):

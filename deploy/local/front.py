@@ -7,6 +7,7 @@ import json
 import secrets
 import socket
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,17 @@ from deploy.local.programs import Program, wait_until
 from deploy.local.routing import STATUS_PATH, TOKEN_HEADER
 from deploy.local.state import ServiceFolder
 
-FIRST_PORT, LAST_PORT = 8500, 8999
+PORTS = range(8500, 9000)
+"""Where services get their addresses: below what systems give to outgoing connections (from 32768 on Linux)."""
 KIT = Path(__file__).resolve().parents[2]
 
 
 class Front:
     """The gateway of one service, seen from outside."""
 
-    def __init__(self, folder: ServiceFolder) -> None:
+    def __init__(self, folder: ServiceFolder, ports: range = PORTS) -> None:
         self.folder = folder
+        self.ports = ports
         self.program = Program(folder.gateway_lock)
 
     @property
@@ -34,7 +37,7 @@ class Front:
         return self.program.alive
 
     def start(self, port: int | None, env: dict[str, str]) -> int:
-        """Start it on `port` (``None``: the first free one from 8500) unless it runs, and return the port.
+        """Start it on `port` (``None``: a free one) unless it runs, and return the port.
 
         Raises
         ------
@@ -43,7 +46,7 @@ class Front:
         """
         if self.alive and port is not None:
             return port
-        with _listen(port, self.folder.name) as listening:
+        with _listen([port] if port is not None else self._candidates(), self.folder.name) as listening:
             write_json(self.folder.path / "gateway.json", {"token": secrets.token_urlsafe(24)})
             self.program.start(
                 [
@@ -109,10 +112,17 @@ class Front:
             return False
         return True
 
+    def _candidates(self) -> list[int]:
+        """Ports to try for a new service, then 0 (any). Each service of each project begins at another one, so that
+        one which is stopped for a while is not likely to find its address taken by a newer one.
+        """
+        seed = zlib.crc32(str(self.folder.path).encode()) % len(self.ports)
+        return [*self.ports[seed:], *self.ports[:seed], 0]
 
-def _listen(port: int | None, service: str) -> socket.socket:
+
+def _listen(candidates: list[int], service: str) -> socket.socket:
     """A socket that listens. The gateway inherits it, so no other program can take the port in between."""
-    for candidate in [port] if port is not None else [*range(FIRST_PORT, LAST_PORT + 1), 0]:
+    for candidate in candidates:
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -124,6 +134,7 @@ def _listen(port: int | None, service: str) -> socket.socket:
                 raise DeployError(f"cannot listen on port {candidate}: {error.strerror}") from error
             continue
         return listening
+    port = candidates[0]
     raise DeployError(
         f"port {port}, the address of service {service!r}, is taken by another program",
         hint=f"end that program (ss -ltnp 'sport = :{port}' shows it), or mlops services delete {service}",

@@ -11,7 +11,7 @@ from deploy import http
 from deploy.errors import DeployError, EngineUnavailable
 from deploy.images import Progress
 from deploy.local import release
-from deploy.local.front import Front
+from deploy.local.front import PORTS, Front
 from deploy.local.locking import being_changed, changing
 from deploy.local.programs import host_environment
 from deploy.local.runners import Place, Runner
@@ -39,12 +39,22 @@ class LocalServices(Services):
         Whoever is needed to look after the revisions that are there.
     target : callable, optional
         Says with which of them to deploy, asked when that is to be known; default: with the first.
+    ports : range
+        Where new services get their addresses.
     """
 
-    def __init__(self, root: Path, runners: Sequence[Runner], *, target: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        runners: Sequence[Runner],
+        *,
+        target: Callable[[], str] | None = None,
+        ports: range = PORTS,
+    ) -> None:
         self.root = root.absolute()
         self._runners = {runner.target: runner for runner in runners}
         self._target = target or (lambda: runners[0].target)
+        self._ports = ports
 
     @property
     def target(self) -> str:
@@ -211,7 +221,7 @@ class LocalServices(Services):
 
     def start_front(self, folder: ServiceFolder, record: ServiceRecord) -> None:
         """Start the gateway unless it runs, and note its port."""
-        record.port = Front(folder).start(record.port, host_environment({}))
+        record.port = Front(folder, self._ports).start(record.port, host_environment({}))
 
     # ---- states ---------------------------------------------------------------------------------------------------
     def _revision_state(self, folder: ServiceFolder, record: ServiceRecord, item: RevisionRecord) -> ServiceState:

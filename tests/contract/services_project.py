@@ -50,6 +50,8 @@ def run(data):
     return {"result": [WEIGHTS["slope"] * row[0] for row in request["data"]]}
 """
 
+PORTS = range(10000, 30000)
+"""Addresses for services of tests: many, so that suites that run at the same time do not take each other's."""
 Register = Callable[[str, Path], ModelVersion]
 
 

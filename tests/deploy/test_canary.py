@@ -13,12 +13,14 @@ from deploy.canary import Observation, Rule, disagreement, judge
 from deploy.process import ProcessServices
 from deploy.services import Revision, ServiceState
 from tests.contract.canary import CanaryContract
+from tests.contract.services_project import PORTS
 
 
+@pytest.mark.slow  # all of them together
 class TestCanaryOfProcesses(CanaryContract):
     @pytest.fixture
     def services(self, tmp_path: Path) -> Iterator[ProcessServices]:
-        services = ProcessServices(tmp_path / "services")
+        services = ProcessServices(tmp_path / "services", ports=PORTS)
         yield services
         for info in list(services.services()):
             services.delete(info.name)

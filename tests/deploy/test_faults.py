@@ -21,7 +21,7 @@ from deploy.local.state import ServiceFolder
 from deploy.process import ProcessServices
 from deploy.services import DeployRequest, ServiceState
 from tests.contract.services import TWO
-from tests.contract.services_project import Project
+from tests.contract.services_project import PORTS, Project
 
 RELEASES = 100
 POINTS = ("starting", "waiting", "smoke test")
@@ -34,7 +34,7 @@ class Fault(Exception):
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[ProcessServices]:
-    services = ProcessServices(tmp_path / "services")
+    services = ProcessServices(tmp_path / "services", ports=PORTS)
     yield services
     services.delete("line-qa")
     assert not any(program.alive for program in programs(services))

@@ -16,7 +16,7 @@ from deploy.errors import DeployFailed, EngineUnavailable, PackageRefused
 from deploy.images import Image, ImageBuilder, PackageRequest, Progress
 from deploy.process import ProcessServices
 from tests.contract.images import ImageBuilderContract, with_manifest
-from tests.contract.services_project import Project
+from tests.contract.services_project import PORTS, Project
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -39,6 +39,7 @@ class Checks(ImageBuilder):
         raise NotImplementedError
 
 
+@pytest.mark.slow  # all of them together
 class TestChecks(ImageBuilderContract):
     """The suite of image builders, where it ends before the build."""
 
@@ -91,7 +92,7 @@ def test_a_damaged_manifest_is_refused(package: PackageRequest, content: str) ->
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[ProcessServices]:
-    services = ProcessServices(tmp_path / "services")
+    services = ProcessServices(tmp_path / "services", ports=PORTS)
     yield services
     for info in list(services.services()):
         services.delete(info.name)

@@ -11,18 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from deploy.errors import DeployFailed
 from deploy.local.locking import changing
 from deploy.local.programs import Program, wait_until
 from deploy.local.services import LocalServices
 from deploy.process import ProcessServices
+from tests.contract.services import answer_of
 from tests.contract.services_local import LocalServicesContract
-from tests.contract.services_project import Project
+from tests.contract.services_project import PORTS, Project
 
 
+@pytest.mark.slow  # all of them together
 class TestProcessServices(LocalServicesContract):
     @pytest.fixture
     def services(self, tmp_path: Path) -> Iterator[ProcessServices]:
-        services = ProcessServices(tmp_path / "services")
+        services = ProcessServices(tmp_path / "services", ports=PORTS)
         yield services
         for info in list(services.services()):
             services.delete(info.name)
@@ -56,6 +59,20 @@ class TestProcessServices(LocalServicesContract):
                 except OSError:
                     continue
                 assert keys.primary.encode() not in text
+
+
+def test_a_service_in_short(tmp_path: Path) -> None:
+    """Deploy, fail to deploy, delete: what ``make test-fast`` sees of the suite above."""
+    services, project = ProcessServices(tmp_path / "services", ports=PORTS), Project(tmp_path / "project")
+    try:
+        before = services.deploy(project.request(3.0))
+        with pytest.raises(DeployFailed):
+            services.deploy(project.request(4.0, init="raise"))
+        assert services.get("line-qa") == before
+        assert answer_of(services) == 6.0
+    finally:
+        services.delete("line-qa")
+    assert not any(program.alive for program in programs(services.root))
 
 
 def test_a_program_is_known_by_its_lock(tmp_path: Path) -> None:
