@@ -98,9 +98,10 @@ def test_the_store_itself_is_no_artifact(registry: FileModelRegistry, root: Path
             registry.register("m", path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_cannot_be_read(registry: FileModelRegistry, artifact: Path) -> None:
     (artifact / "a.bin").chmod(0)
+    if os.access(artifact / "a.bin", os.R_OK):
+        pytest.skip("this user may read everything")
     with pytest.raises(InvalidName, match="Permission denied"):
         registry.register("m", artifact)
 
@@ -180,7 +181,7 @@ def test_a_read_only_copy_can_be_read(registry: FileModelRegistry, root: Path, t
         assert reader.history("m") == registry.history("m")
         assert reader.download("m", 1, tmp_path / "out").is_dir()
         assert reader.verify().problems == []
-        if os.geteuid() != 0:
+        if not os.access(copy, os.W_OK):  # not so for root
             assert reader.export(tmp_path / "copy.tar") == 3
             for call in (
                 lambda: reader.register("m", artifact),
