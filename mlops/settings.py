@@ -182,10 +182,13 @@ def _read_dotenv(path: Path) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     with path.open(encoding="utf-8") as stream:
         for binding in parse_stream(stream):
-            where = f"{path.name}:{binding.original.line}"
+            text = binding.original.string
+            # The parser counts the blank lines before a binding to it.
+            blank = text[: len(text) - len(text.lstrip())].count("\n")
+            where = f"{path.name}:{binding.original.line + blank}"
             if binding.error:
-                text = binding.original.string.strip().partition("=")[0][:40]
-                raise SettingsError(f"{where}: not NAME=VALUE (starts with {text!r})")
+                start = text.strip().partition("=")[0][:40]
+                raise SettingsError(f"{where}: not NAME=VALUE (starts with {start!r})")
             if binding.key is not None and binding.value is not None:
                 found[binding.key] = (binding.value, where)
     return found

@@ -79,7 +79,7 @@ def test_broken_toml_and_unknown_flags_and_variables_are_named(tmp_path: Path) -
     with pytest.raises(SettingsError, match="not valid TOML"):
         load(tmp_path, environ={})
     write(tmp_path)
-    with pytest.raises(SettingsError, match="gate.metrik"):
+    with pytest.raises(SettingsError, match=r"gate\.metrik"):
         load(tmp_path, {"gate.metrik": "x"}, environ={})
     with pytest.raises(SettingsError, match="MLOPS_BAKEND"):
         load(tmp_path, environ={"MLOPS_BAKEND": "local"})
