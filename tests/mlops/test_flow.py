@@ -75,8 +75,6 @@ def test_a_first_model_is_released_and_an_equal_one_kept(project: Project) -> No
     assert back["version"] == "diabetes:1"
     moves = project.document("models", "history", "diabetes", "production")
     assert [str(move["to_version"]) for move in moves] == ["1", "2", "1"]
-        1,
-    ]
     assert "rollback" in moves[-1]["why"]
 
 
