@@ -61,7 +61,8 @@ class StepJob:
         )
         if self.module.get("IsDeterministic") and not self.node.get("RegenerateOutput") and self._reuse(key):
             return outcome.COMPLETED
-        end = self._execute(feeds)
+        with on_compute(self.job, self.workspace, self.values.get("Target")):
+            end = self._execute(feeds)
         if end.ok:
             with self.job.locked() as state:
                 results = state.backend(PipelinesBackend).of(self.workspace).entities.table("Results")
@@ -118,11 +119,10 @@ class StepJob:
         if self.job.cancel.is_set():
             return outcome.CANCELED
         task = Task(argv, code, configuration, variables, LOGS)
-        with on_compute(self.job, self.workspace, self.values.get("Target")):
-            with self.job.locked() as state:
-                state.backend(PipelinesBackend).of(self.workspace).set_node(self.entity["Id"], self.node_id, "Running")
-            set_status(self.job, self.workspace, self.child_id, "Running")
-            end = execute(self.job, self.workspace, self.child_id, task)
+        with self.job.locked() as state:
+            state.backend(PipelinesBackend).of(self.workspace).set_node(self.entity["Id"], self.node_id, "Running")
+        set_status(self.job, self.workspace, self.child_id, "Running")
+        end = execute(self.job, self.workspace, self.child_id, task)
         if end.ok:
             self._store(bound)
         return end

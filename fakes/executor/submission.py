@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from fakes.core.state import State
     from fakes.core.tenancy import Workspace
 
+WAIT_SECONDS = 0.1
+
 # What can go wrong for reasons that the caller can mend; anything else is a mistake of the fake and named as one.
 _KNOWN = (AzureError, CannotRead, Unreachable, storage.UnsafePath)
 
@@ -46,20 +48,41 @@ def _run(
     set_status(job, workspace, run_id, end.status, end.error)
 
 
+class NodeWait(Exception):
+    """The job was canceled while it waited for a node."""
+
+
 @contextlib.contextmanager
 def on_compute(job: Job, workspace: Workspace, target: str | None) -> Iterator[None]:
-    """Show a node of the compute target as busy meanwhile."""
+    """Take a node of the compute target meanwhile; wait for one while all are busy.
 
-    def occupy(nodes: int) -> None:
-        with job.locked() as state, contextlib.suppress(AzureError):
-            state.backend(Computes).occupy(workspace, str(target), nodes)
-
-    occupy(1)
+    Raises
+    ------
+    NodeWait
+        The job was canceled before it got one.
+    """
+    while not _take(job, workspace, target):
+        if job.cancel.wait(WAIT_SECONDS):
+            raise NodeWait
     try:
         yield
     finally:
-        with contextlib.suppress(JobGone):
-            occupy(-1)
+        with contextlib.suppress(JobGone), job.locked() as state, contextlib.suppress(AzureError):
+            state.backend(Computes).occupy(workspace, str(target), -1)
+
+
+def _take(job: Job, workspace: Workspace, target: str | None) -> bool:
+    with job.locked() as state:
+        try:
+            compute = state.backend(Computes).get(workspace, str(target))
+        except AzureError:
+            # Deleted meanwhile: what was accepted still runs.
+            return True
+        scale = compute.inner.get("scaleSettings")
+        if scale and compute.busy >= max(1, int(scale["maxNodeCount"])):
+            return False
+        state.backend(Computes).occupy(workspace, compute.name, 1)
+        return True
 
 
 def guarded(work: Callable[[], Outcome]) -> Outcome:
@@ -68,6 +91,8 @@ def guarded(work: Callable[[], Outcome]) -> Outcome:
         return work()
     except JobGone:
         raise
+    except NodeWait:
+        return outcome.CANCELED
     except _KNOWN as error:
         message = error.message if isinstance(error, AzureError) else str(error)
         return outcome.failed(message)
@@ -85,6 +110,17 @@ def _steps(
     rule = job.state.transitions.get("run")
     if rule.failure is not None:
         return outcome.failed(rule.failure["message"], code=rule.failure["code"])
+    with on_compute(job, workspace, configuration.get("target")):
+        return _on_node(job, workspace, run_id, configuration, unpack)
+
+
+def _on_node(
+    job: Job,
+    workspace: Workspace,
+    run_id: str,
+    configuration: Mapping[str, Any],
+    unpack: Callable[[State, Path], None],
+) -> Outcome:
     set_status(job, workspace, run_id, "Preparing")
     folder = job.folder / "code"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,9 +132,8 @@ def _steps(
     )
     if job.cancel.is_set():
         return outcome.CANCELED
-    with on_compute(job, workspace, configuration.get("target")):
-        set_status(job, workspace, run_id, "Running")
-        end = execute(job, workspace, run_id, task)
+    set_status(job, workspace, run_id, "Running")
+    end = execute(job, workspace, run_id, task)
     if end.ok:
         set_status(job, workspace, run_id, "Finalizing")
         bindings.store_outputs(job, workspace, bound.outputs)

@@ -27,11 +27,11 @@ def ended(run: Any) -> str:
     return str(until(lambda: run.get_status() in FINAL and run.get_status(), f"the end of {run.id}"))
 
 
-def cluster(workspace: Any, name: str = "cpu") -> str:
+def cluster(workspace: Any, name: str = "cpu", nodes: int = 2) -> str:
     """Make a compute target; gives its name."""
     from azureml.core.compute import AmlCompute, ComputeTarget
 
-    configuration = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=2)
+    configuration = AmlCompute.provisioning_configuration(vm_size="STANDARD_D2_V2", max_nodes=nodes)
     ComputeTarget.create(workspace, name, configuration).wait_for_completion()
     return name
 

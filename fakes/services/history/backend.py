@@ -8,6 +8,9 @@ from fakes.core.state import Backend
 from fakes.core.tenancy import Workspace
 from fakes.services.history.models import RunHistory
 
+# Runs that the fake itself executes.
+EXECUTED = frozenset({"azureml.scriptrun", "azureml.PipelineRun", "azureml.StepRun"})
+
 
 class HistoryBackend(Backend):
     """Gives the run history of a workspace."""
@@ -23,3 +26,11 @@ class HistoryBackend(Backend):
         """Return the history of `workspace`; use it under the state lock."""
         store = self.stores.setdefault(workspace.key, {})
         return RunHistory(store, self.state.clock.iso, self.state.ids.guid)
+
+    def loaded(self) -> None:
+        """After an import: what was executing cannot go on here, and ended."""
+        for store in self.stores.values():
+            history = RunHistory(store, self.state.clock.iso, self.state.ids.guid)
+            for run in list(store.get("runs", {}).values()):
+                if run["runType"] in EXECUTED and run["target"] != "local":
+                    history.set_status(run["runId"], "Canceled")

@@ -6,7 +6,7 @@ from typing import Any
 
 from fakes.core.state import Backend
 from fakes.core.tenancy import Workspace
-from fakes.services.pipelines.models import Pipelines
+from fakes.services.pipelines.models import FINAL_NODE, FINAL_RUN, Pipelines
 
 
 class PipelinesBackend(Backend):
@@ -23,3 +23,19 @@ class PipelinesBackend(Backend):
         """Return the pipelines of `workspace`; use them under the state lock."""
         store = self.stores.setdefault(workspace.key, {})
         return Pipelines(store, self.state.clock.iso, self.state.ids.guid)
+
+    def loaded(self) -> None:
+        """After an import: runs that were executing ended, and schedules go on."""
+        for store in self.stores.values():
+            pipelines = Pipelines(store, self.state.clock.iso, self.state.ids.guid)
+            for run_id, nodes in pipelines.entities.table("RunNodes").items():
+                if pipelines.run_status(run_id) in FINAL_RUN:
+                    continue
+                for node_id, node in nodes.items():
+                    if node["status"] not in FINAL_NODE:
+                        pipelines.set_node(run_id, node_id, "Canceled")
+                if pipelines.entities.get("PipelineRuns", run_id)["IsSubmitted"]:
+                    pipelines.set_run_status(run_id, "Canceled")
+        from fakes.services.pipelines.schedules import Scheduler
+
+        self.state.backend(Scheduler).loaded()

@@ -13,6 +13,7 @@ from fakes.services.execution.models import cancel_address
 from fakes.services.history.backend import HistoryBackend
 from fakes.services.pipelines.backend import PipelinesBackend
 from fakes.services.pipelines.entities import is_active
+from fakes.services.pipelines.graphs import PARAMETER
 from fakes.services.pipelines.models import FINAL_RUN
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def submit(state: State, workspace: Workspace, run_id: str, *, host: str, parent
     entity = pipelines.entities.get("PipelineRuns", run_id)
     if entity["IsSubmitted"]:
         raise bad_request(f"Pipeline run {run_id} was submitted already.", code="BadRequest")
-    _check_targets(state, workspace, pipelines.entities.get("Graphs", entity["GraphId"]))
+    _check_targets(state, workspace, pipelines.entities.get("Graphs", entity["GraphId"]), entity)
     history = state.backend(HistoryBackend).of(workspace)
     experiment = history.create_experiment(entity["RunHistoryExperimentName"], exist_ok=True)
     run = history.put_run(
@@ -88,8 +89,12 @@ def cancel(state: State, workspace: Workspace, run_id: str) -> None:
         history.set_status(run_id, "Canceled")
 
 
-def _check_targets(state: State, workspace: Workspace, graph: Mapping[str, Any]) -> None:
+def _check_targets(state: State, workspace: Workspace, graph: Mapping[str, Any], entity: Mapping[str, Any]) -> None:
     for node in graph["ModuleNodes"]:
         for item in node.get("ModuleParameters") or []:
-            if item["Name"] == "Target" and item.get("Value"):
-                state.backend(Computes).get(workspace, item["Value"])
+            if item["Name"] != "Target" or not item.get("Value"):
+                continue
+            target = item["Value"]
+            if str(item.get("ValueType", "0")) in PARAMETER:
+                target = entity["ParameterAssignments"].get(target)
+            state.backend(Computes).get(workspace, str(target))

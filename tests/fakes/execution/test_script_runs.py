@@ -287,3 +287,26 @@ def test_a_local_run_is_canceled(workspace: Any, tmp_path: Path) -> None:
     run.cancel()
     assert ended(run) == "Canceled"
     until(lambda: not any(alive(pid) for pid in pids), "the end of the processes")
+
+
+def test_runs_wait_for_a_free_node(workspace: Any, tmp_path: Path) -> None:
+    cluster(workspace, nodes=1)
+    first = submit(workspace, project(tmp_path / "one", sleep=SLEEP), script="sleep.py")
+    pids_of(first, tmp_path)
+    second = submit(workspace, project(tmp_path / "two", main="print('second')\n"), script="main.py")
+    third = submit(workspace, project(tmp_path / "two"), script="main.py")
+    assert second.get_status() == "Queued"
+    third.cancel()
+    assert ended(third) == "Canceled"
+    first.cancel()
+    assert ended(second) == "Completed"
+
+
+def test_an_imported_run_that_was_executing_has_ended(azure: Any, workspace: Any, tmp_path: Path) -> None:
+    cluster(workspace)
+    run = submit(workspace, project(tmp_path / "src", sleep=SLEEP), script="sleep.py")
+    pids_of(run, tmp_path)
+    document = azure.state.export()
+    azure.reset()
+    azure.state.load(document)
+    assert workspace.get_run(run.id).get_status() == "Canceled"
