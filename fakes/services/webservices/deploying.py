@@ -116,7 +116,7 @@ class Deployer:
             _, new = images.remember(workspace, deployment.request, deployment.image, "")
         self._say(operation, words.STAGES["build" if new else "reuse"])
         try:
-            running = services.runtime.add(deployment.id, services.host_program)
+            running = services.runtime.add(deployment.id, services.host_program, services.host_python)
             root = running.folder / "azureml-app"
             root.mkdir()
             began = time.monotonic()

@@ -28,16 +28,19 @@ class Webservices(Backend):
         Seconds until a container that is not ready makes its deployment time out.
     host_program : str
         What runs entry scripts: ``score``, or ``azmlinfsrv`` for azureml-inference-server-http.
+    host_python : str or None
+        Interpreter for it, with the packages that entry scripts need; ``None``: the one that runs this.
     """
 
     name: ClassVar[str] = "webservices"
-    exported: ClassVar[tuple[str, ...]] = ("items", "start_timeout", "host_program")
+    exported: ClassVar[tuple[str, ...]] = ("items", "start_timeout", "host_program", "host_python")
 
     def __init__(self, state: Any) -> None:
         super().__init__(state)
         self.items: dict[str, dict[str, Webservice]] = {}
         self.start_timeout = 120.0
         self.host_program = "score"
+        self.host_python: str | None = None
         self.runtime = Runtime()
         self.deployer = Deployer(self)
 

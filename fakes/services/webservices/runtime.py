@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class Running:
     environment: dict[str, str] = field(default_factory=dict)
     host: Host | None = None
     program: str = SCORE
+    python: str | None = None
     restarts: int = 0
     restarting: bool = False
     retired: bool = False
@@ -70,7 +72,7 @@ class Runtime:
         with self._lock:
             return self._running.get(deployment_id)
 
-    def add(self, deployment_id: str, program: str) -> Running:
+    def add(self, deployment_id: str, program: str, python: str | None = None) -> Running:
         """Make the folder of a deployment."""
         with self._lock:
             if self._closed:
@@ -79,7 +81,7 @@ class Runtime:
                 self._folder = Path(tempfile.mkdtemp(prefix="fakes-services-"))
             folder = self._folder / deployment_id
             folder.mkdir()
-            running = self._running[deployment_id] = Running(folder, program=program)
+            running = self._running[deployment_id] = Running(folder, program=program, python=python)
             return running
 
     def start(self, running: Running, background: Background, workers: int = 1) -> Host:
@@ -93,6 +95,7 @@ class Runtime:
             model_dir=layout.model_dir,
             environment=running.environment,
             program=running.program,
+            python=running.python or sys.executable,
             workers=workers,
         )
         host = Host(request, running.log_path, spawn=background.spawn)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,3 +243,19 @@ def test_a_model_that_a_service_needs_is_not_deleted(deploy: Make) -> None:
         service.models[0].delete()
     service.delete()
     service.models[0].delete()
+
+
+def test_the_inference_server_hosts_when_asked_for(azure: Any, deploy: Make, inference: Make) -> None:
+    """azureml-inference-server-http in an environment of its own: FAKES_INFERENCE_PYTHON names its interpreter."""
+    from fakes.services.webservices.models import Webservices
+
+    python = os.environ.get("FAKES_INFERENCE_PYTHON", sys.executable)
+    if not Path(python).with_name("azmlinfsrv").exists():
+        pytest.skip("azureml-inference-server-http is not installed beside FAKES_INFERENCE_PYTHON")
+    services = azure.state.backend(Webservices)
+    services.host_program, services.host_python = "azmlinfsrv", python
+    service = deploy()
+    assert service.run(BODY)["result"] == pytest.approx([2.0, 6.0])
+    assert "azmlinfsrv" in service.get_logs() or "Azure ML Inferencing" in service.get_logs()
+    with pytest.raises(Exception, match="ValueError: no weights"):
+        deploy("broken", config=inference("def init(): raise ValueError('no weights')\ndef run(d): return d\n", "b"))
