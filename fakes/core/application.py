@@ -40,6 +40,21 @@ def discover() -> tuple[Service, ...]:
     return tuple(found)
 
 
+def _routers(services: Iterable[Service]) -> dict[str, Router]:
+    routers: dict[str, Router] = {}
+    for service in services:
+        router = routers.setdefault(service.family, Router())
+        for route in service.routes:
+            router.add(route, service)
+    return routers
+
+
+@functools.cache
+def _known_routers() -> dict[str, Router]:
+    """Return the routers of every service; nothing in them changes, so all applications share them."""
+    return _routers(discover())
+
+
 def _unknown(call: Call) -> Response:
     raise NotImplementedError
 
@@ -53,12 +68,8 @@ class Application:
 
     def __init__(self, state: State | None = None, services: Iterable[Service] | None = None) -> None:
         self.state = state or State()
-        self.services = list(discover() if services is None else services)
-        self._routers: dict[str, Router] = {}
-        for service in self.services:
-            router = self._routers.setdefault(service.family, Router())
-            for route in service.routes:
-                router.add(route, service)
+        self.services = discover() if services is None else tuple(services)
+        self._routers = _known_routers() if services is None else _routers(self.services)
 
     @property
     def operations(self) -> list[tuple[Service, Route]]:

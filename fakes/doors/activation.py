@@ -8,7 +8,6 @@ import inspect
 import os
 import shutil
 import threading
-import unittest
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -234,15 +233,15 @@ class MockAzure:
 
 def _decorate_class(activation: MockAzure, cls: type[Any]) -> None:
     """Turn the fake on around each test of a class, its set-up and tear-down included."""
-    if issubclass(cls, unittest.TestCase):
+    if hasattr(cls, "addCleanup"):  # unittest.TestCase, which is slow to import
         set_up = cls.setUp
 
-        def begin(self: unittest.TestCase) -> None:
+        def begin(self: Any) -> None:
             activation.start()
             self.addCleanup(activation.stop)
             set_up(self)
 
-        cls.setUp = functools.wraps(set_up)(begin)  # type: ignore[method-assign]
+        cls.setUp = functools.wraps(set_up)(begin)
         return
     before, after = getattr(cls, "setup_method", None), getattr(cls, "teardown_method", None)
 

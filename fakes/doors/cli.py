@@ -227,6 +227,10 @@ def _show(document: Any) -> None:
         print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+def _health(arguments: argparse.Namespace) -> None:
+    _show(_client(arguments).call("GET", "/health"))
+
+
 def _reset(arguments: argparse.Namespace) -> None:
     _show(_client(arguments).call("POST", "/reset", {} if arguments.seed is None else {"seed": arguments.seed}))
 
@@ -318,6 +322,8 @@ def _parser() -> argparse.ArgumentParser:
     env = _client_command(commands, "env", _env, "print the variables that lead a program to a running server")
     env.add_argument("--format", choices=["sh", "json", "dotenv"], default="sh")
     env.add_argument("--allow-other-hosts", action="store_true", help="trust the usual authorities as well")
+
+    _client_command(commands, "health", _health, "ask whether the server is there")
 
     reset = _client_command(commands, "reset", _reset, "forget everything")
     reset.add_argument("--seed", help="begin with another seed")

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from http.client import RemoteDisconnected
 from typing import Any
-from unittest import mock
 from urllib.parse import urlsplit
 
 import requests
@@ -36,7 +35,7 @@ class Interception:
     def __init__(self, application: Callable[[], Application], ours: Callable[[], str | None]) -> None:
         self._application = application
         self._ours = ours
-        self._patches: list[Any] = []
+        self._patches: list[tuple[Any, str, Any]] = []
 
     def start(self) -> None:
         """Begin to answer."""
@@ -62,12 +61,11 @@ class Interception:
     def stop(self) -> None:
         """Put back what was in place before."""
         while self._patches:
-            self._patches.pop().stop()
+            setattr(*self._patches.pop())
 
     def _patch(self, owner: Any, name: str, new: Any) -> None:
-        patch = mock.patch.object(owner, name, new)
-        patch.start()
-        self._patches.append(patch)
+        self._patches.append((owner, name, owner.__dict__[name]))
+        setattr(owner, name, new)
 
 
 def _knows(registry: Any, request: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import fakes
+from tests.fakes.recording import recorder
 
 if TYPE_CHECKING:
     from fakes.doors.activation import Fake
@@ -61,3 +62,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 wrong.append(f"{route.operation} says verified-live; only the live suite may write that")
     if wrong:
         raise pytest.UsageError("\n".join(wrong))
+
+
+_RECORDER = recorder()
+
+
+def pytest_runtest_logstart(nodeid: str, location: tuple[str, int | None, str]) -> None:
+    """Tell the recorder which test runs."""
+    if _RECORDER is not None:
+        _RECORDER.test = nodeid
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write what was recorded."""
+    if _RECORDER is not None:
+        _RECORDER.write()

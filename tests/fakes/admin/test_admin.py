@@ -77,8 +77,11 @@ def test_everything_by_http(server, url):
     assert requests.get(f"{url}/bugs").json() == []
     found = {entry["operation"]: entry for entry in requests.get(f"{url}/operations").json()}
     assert found["Models_Register"]["evidence"] == "sdk-accepts" and found["Admin_Bugs".replace("Bugs", "ListBugs")]
-    log = requests.get(f"{url}/requests", params={"last": 1, "operation": "Admin_IssueToken"}).json()
-    assert [entry["operation"] for entry in log["requests"]] == ["Admin_IssueToken"]
+    for _ in range(2):
+        requests.get("http://westeurope.api.azureml.ms/discovery", proxies={"http": server.address})
+    log = requests.get(f"{url}/requests", params={"last": 1, "operation": "Discovery_Get"}).json()
+    assert [entry["operation"] for entry in log["requests"]] == ["Discovery_Get"]
+    assert log["counts"]["Discovery_Get"] == 2
     assert requests.post(f"{url}/reset", json={"seed": 5}).json() == {"seed": 5}
     assert requests.get(f"{url}/requests").json()["counts"] == {"Admin_Reset": 1}
 
@@ -139,7 +142,10 @@ def test_commands(server, capsys, tmp_path, monkeypatch):
     assert run("state", "--load", str(tmp_path / "state.json"))[0] == 0
     assert run("state", "--load", str(tmp_path / "none"))[0] == 1
     assert "Models_Register" in run("operations")[1]
-    assert "Admin_" in run("requests", "--last", "3")[1]
+    requests.get("http://westeurope.api.azureml.ms/discovery", proxies={"http": server.address})
+    assert "Discovery_Get" in run("requests", "--last", "3")[1]
+    assert json.loads(run("requests", "--json")[1])["counts"]["Discovery_Get"] == 1
+    assert json.loads(run("health")[1])["status"] == "ok"
     code, out, _ = run("env")
     assert code == 0 and f"export HTTPS_PROXY={server.address}" in out and "AZUREML_SERVICE_PRINCIPAL_ID" in out
     variables = json.loads(run("env", "--format", "json")[1])

@@ -91,3 +91,11 @@ def test_missing_and_reserved(azure, workspace, auth):
         assert answer.status_code == 400 and answer.json()["error"]["details"] == []
     assert requests.put(f"{base}/ok", json={"Name": "other"}, headers=auth).status_code == 400
     assert requests.put(f"{base}/ok", json={"Name": "ok", "pyhton": {}}, headers=auth).status_code == 400
+
+
+def test_versions_by_rest(azure, workspace, auth):
+    _environment("many", "a").register(workspace)
+    _environment("many", "b").register(workspace)
+    base = f"https://westeurope.api.azureml.ms/environment/v1.0{azure.state.workspace().arm_id}/environments"
+    found = requests.get(f"{base}/many/versions", headers=auth).json()["value"]
+    assert [environment["version"] for environment in found] == ["2", "1"]

@@ -95,3 +95,9 @@ def test_the_sdk_takes_a_token_of_ours(azure):
     auth = TokenAuthentication(lambda audience: azure.token(), cloud="AzureCloud")
     found = Workspace.get("fake-ws", auth=auth, subscription_id=s.subscription_id, resource_group=s.resource_group)
     assert found.location == s.region
+
+
+def test_openid_configuration_of_both_versions(azure):
+    for path in ("v2.0/.well-known/openid-configuration", ".well-known/openid-configuration"):
+        answer = requests.get(f"{LOGIN}/{azure.settings.tenant_id}/{path}").json()
+        assert answer["token_endpoint"].endswith("/oauth2/v2.0/token")
