@@ -5,7 +5,10 @@ The rules are those that azureml-inference-server-http 1.5 (by way of Flask-CORS
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the front process uses this module too, and never loads Flask
+    from flask import Flask, Response
 
 METHODS = ("GET", "POST")
 
@@ -43,6 +46,7 @@ def cors_headers(
 
 def allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
     """Add the headers to the answers of all routes (not to 404 and 405)."""
+    from flask import request
 
     @app.after_request
     def add_headers(response: Response) -> Response:
