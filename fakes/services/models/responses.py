@@ -65,7 +65,7 @@ def list_models_post(call: Call) -> Response:
     """Answer with a page of versions; the filters are in the body."""
     body = call.json_object()
     tags, properties = body.get("tags") or [], body.get("properties") or []
-    count = body.get("count") or _PAGE
+    count = _PAGE if body.get("count") is None else body["count"]
     if not isinstance(count, int) or not 1 <= count <= 1000:
         raise bad_request("'count' must be an integer between 1 and 1000.", "BadRequest")
     return _page(

@@ -157,3 +157,15 @@ def test_properties_cannot_be_changed(azure, workspace, folder, auth):
     steps = [{"op": "replace", "path": "/properties/p", "value": "2"}]
     answer = requests.patch(f"{_base(azure)}/models/iris%3A1", json=steps, headers=auth)
     assert answer.status_code == 400 and "cannot be changed" in answer.json()["message"]
+
+
+def test_list_by_post(azure, workspace, folder, auth):
+    _register(workspace, tags={"a": "1"})
+    _register(workspace)
+    url = f"{_base(azure)}/models/list"
+    found = requests.post(url, json={"tags": ["a=1"]}, headers=auth).json()["value"]
+    assert [model["id"] for model in found] == ["iris:1"]
+    by_time = requests.post(url, json={"orderBy": "CreatedAtAsc", "count": 1}, headers=auth).json()["value"]
+    assert [model["id"] for model in by_time] == ["iris:1"]
+    for wrong in ({"count": 0}, {"orderBy": "Name"}, {"skipToken": "!"}):
+        assert requests.post(url, json=wrong, headers=auth).status_code == 400
