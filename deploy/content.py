@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from deploy.errors import DeployError, PackageRefused
+from deploy.errors import PackageRefused, StateUnavailable
 from deploy.images import PackageRequest
 from registry.digests import tree_digest
 
@@ -27,7 +27,7 @@ def assemble(request: PackageRequest, target: Path) -> None:
     ------
     deploy.errors.PackageRefused
         The entry script or a code folder is missing or outside the project, or the artifact is not what was registered.
-    deploy.errors.DeployError
+    deploy.errors.StateUnavailable
         It cannot be written: disk full, no permission.
     """
     check(request)
@@ -37,7 +37,7 @@ def assemble(request: PackageRequest, target: Path) -> None:
         copy_code(request, target / "app")
         _copy(request.artifact, target / "model" / request.artifact.name)
     except OSError as error:
-        raise DeployError(
+        raise StateUnavailable(
             f"cannot prepare {request.model.reference} in {target}: {error}",
             hint="free disk space or mend the permissions of .mlops/",
         ) from error

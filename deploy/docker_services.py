@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from deploy import http
 from deploy.docker_engine import Engine, engine_errors
 from deploy.docker_images import LABEL
-from deploy.errors import DeployError, DeployFailed, DeployTimeout, PackageRefused
+from deploy.errors import DeployFailed, DeployTimeout, PackageRefused, StateUnavailable
 from deploy.images import Image, PackageRequest, Progress
 from deploy.local.files import write_json
 from deploy.local.front import PORTS
@@ -56,7 +56,7 @@ class ContainerRunner(Runner):
             kept.mkdir(parents=True)
             shutil.copyfile(package.artifact / "golden.json", kept / "golden.json")
         except OSError as error:
-            raise DeployError(f"cannot write {kept}: {error.strerror}", hint="free disk space") from error
+            raise StateUnavailable(f"cannot write {kept}: {error.strerror}", hint="free disk space") from error
 
     def start(self, place: Place, record: RevisionRecord, *, timeout: float, progress: Progress) -> int:
         deadline = time.monotonic() + timeout
@@ -169,7 +169,7 @@ class ContainerRunner(Runner):
                 for path in (folder, folder / "keys.json"):
                     os.chown(path, USER, USER)
         except OSError as error:
-            raise DeployError(f"cannot write {folder}: {error.strerror}", hint="free disk space") from error
+            raise StateUnavailable(f"cannot write {folder}: {error.strerror}", hint="free disk space") from error
 
     def _find(self, place: Place) -> Container | None:
         from docker.errors import NotFound

@@ -38,6 +38,10 @@ class EngineUnavailable(DeployError):
     """Docker (or the cloud) does not answer, or a base image cannot be had."""
 
 
+class StateUnavailable(DeployError):
+    """What is kept about services or images cannot be written: disk full, no permission."""
+
+
 class DeployFailed(DeployError):
     """A new revision did not become ready; the one before serves on.
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from deploy import locks
-from deploy.errors import DeployError, EngineUnavailable, PackageRefused
+from deploy.errors import EngineUnavailable, PackageRefused, StateUnavailable
 from deploy.images import Progress
 from deploy.packaging import HERE
 
@@ -56,7 +56,9 @@ def wheelhouse(lock: Path, cache: Path, *, python: str = HERE, machine: str, pro
                     raise
     except OSError as error:
         shutil.rmtree(target, ignore_errors=True)
-        raise DeployError(f"cannot keep wheels in {target.parent}: {error.strerror}", hint="free disk space") from error
+        raise StateUnavailable(
+            f"cannot keep wheels in {target.parent}: {error.strerror}", hint="free disk space"
+        ) from error
     return target
 
 

@@ -40,6 +40,7 @@ _BY_EXCEPTION: dict[str, ExitCode] = {
     "deploy.errors.DeployConflict": ExitCode.CONFLICT,
     "deploy.errors.PackageRefused": ExitCode.INVALID,
     "deploy.errors.EngineUnavailable": ExitCode.UNAVAILABLE,
+    "deploy.errors.StateUnavailable": ExitCode.UNAVAILABLE,
     "deploy.errors.DeployTimeout": ExitCode.TIMEOUT,
     "deploy.errors.DeployError": ExitCode.DEPLOY_FAILED,
     "model.errors.DataNotFound": ExitCode.NOT_FOUND,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.errors import DeployError
+from deploy.errors import DeployError, StateUnavailable
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -19,7 +19,7 @@ def write_json(path: Path, document: Any) -> None:
 
     Raises
     ------
-    deploy.errors.DeployError
+    deploy.errors.StateUnavailable
         The disk is full or the folder cannot be written; what was there before is untouched.
     """
     name = ""
@@ -34,7 +34,7 @@ def write_json(path: Path, document: Any) -> None:
     except OSError as error:
         if name:
             Path(name).unlink(missing_ok=True)
-        raise DeployError(
+        raise StateUnavailable(
             f"cannot write {path}: {error.strerror or error}", hint="free disk space or mend the permissions of .mlops/"
         ) from error
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from deploy.errors import DeployConflict, DeployError
+from deploy.errors import DeployConflict, StateUnavailable
 from deploy.local.files import is_locked, try_lock
 
 
@@ -27,7 +27,7 @@ def changing(root: Path, service: str, what: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = try_lock(path)
     except OSError as error:
-        raise DeployError(
+        raise StateUnavailable(
             f"cannot lock {path}: {error.strerror}", hint="mend the permissions of .mlops/services/"
         ) from error
     if file is None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import DeployError, ServiceNotFound
+from deploy.errors import DeployError, ServiceNotFound, StateUnavailable
 from deploy.local.files import read_json, write_json
 from deploy.services import Keys
 
@@ -122,7 +122,7 @@ class ServiceFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
         except OSError as error:
-            raise DeployError(
+            raise StateUnavailable(
                 f"cannot make {self.path}: {error.strerror}", hint="mend the permissions of .mlops/services/"
             ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import DeployConflict, DeployError, DeployFailed, DeployTimeout
+from deploy.errors import DeployConflict, DeployError, DeployFailed, DeployTimeout, StateUnavailable
 from deploy.local.front import Front
 from deploy.local.locking import changing
 from deploy.local.programs import wait_until
@@ -263,9 +264,23 @@ class LocalServicesContract(ServicesContract):
     def test_a_folder_that_cannot_be_written(self, services: LocalServices, project: Project) -> None:
         services.root.parent.mkdir(parents=True, exist_ok=True)
         services.root.write_text("in the way")  # as root no mode forbids anything: a file where the folder should be
-        with pytest.raises(DeployError, match="services"):
+        with pytest.raises(StateUnavailable, match="services"):
             services.deploy(project.request(3.0))
         services.root.unlink()
+
+    def test_a_full_disk(self, services: LocalServices, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+        before = services.deploy(project.request(3.0))
+
+        def full(handle: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("deploy.local.files.os.fsync", full)
+            with pytest.raises(StateUnavailable, match="No space left on device") as failure:
+                services.deploy(project.request(4.0))
+        assert failure.value.hint
+        assert services.get("line-qa") == before
+        assert answer_of(services) == 6.0
 
 
 def _port(services: LocalServices) -> int:
