@@ -95,12 +95,16 @@ def one_at_a_time(count: int, rounds: int, repeat: int, peers: tuple[str, ...], 
         times: dict[tuple[str, str], list[float]] = {}
         for number in range(rounds):
             for operation in ("register", *READS):
-                for peer in (*peers[number % len(peers) :], *peers[: number % len(peers)]):
-                    if peer in live:
-                        answer = live[peer].ask(do=operation, repeat=repeat, warm=1)
-                        times.setdefault((peer, operation), []).extend(answer.get("times", []))
-                        if "error" in answer:
-                            results[peer][f"{operation} error"] = answer["error"]
+                # Writes wait for the disk, which others may use too: there the peers take turns call by call.
+                turns, calls = (repeat, 1) if operation == "register" else (1, repeat)
+                for turn in range(turns):
+                    start = (number + turn) % len(peers)
+                    for peer in (*peers[start:], *peers[:start]):
+                        if peer in live:
+                            answer = live[peer].ask(do=operation, repeat=calls, warm=int(turn == 0))
+                            times.setdefault((peer, operation), []).extend(answer.get("times", []))
+                            if "error" in answer:
+                                results[peer][f"{operation} error"] = answer["error"]
         for (peer, operation), found in times.items():
             if found:
                 results[peer][operation] = statistics.median(found)
