@@ -123,6 +123,16 @@ def test_sizes_and_usage_of_a_region(workspace: Any) -> None:
     assert AmlCompute.list_usages(workspace)[0]["currentValue"] == 2
 
 
+def test_arm_reads_a_target_too(azure: Any, workspace: Any, auth: dict[str, str]) -> None:
+    import requests
+
+    _cluster(workspace).wait_for_completion(show_output=False)
+    arm_id = azure.state.workspace().arm_id
+    url = f"https://management.azure.com{arm_id}/computes/cpu-cluster?api-version=2020-02-02"
+    answer = requests.get(url, headers=auth)
+    assert answer.json()["properties"]["provisioningState"] == "Succeeded"
+
+
 def test_deleting_what_is_not_there_is_404(azure: Any, auth: dict[str, str]) -> None:
     import requests
 
