@@ -138,3 +138,19 @@ PYENVS := $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.1[0-3].*/bin/
 .PHONY: tox
 tox: $(VENV)/.dev ## the fast tests on every supported Python that is installed
 	$(BIN)/tox run $(if $(PYENVS),--discover $(PYENVS))
+
+# ---- the scoring host ------------------------------------------------------------------------------------------
+MINUTES ?= 5
+.PHONY: soak
+soak: $(VENV)/.dev ## load the scoring host for MINUTES while its workers are killed
+	$(BIN)/python -m bench.serving.soak --minutes $(MINUTES)
+
+.PHONY: bench-serving
+bench-serving: $(VENV)/.dev ## compare scoring services (needs wrk and an index for the peers; about 3 GB in .bench)
+	bench/serving/envs.sh .bench
+	$(BIN)/python -m bench.serving.run --peers .bench
+
+.PHONY: oracle
+oracle: $(VENV)/.dev ## record the answers of Azure's inference server again
+	bench/serving/envs.sh .bench azureml
+	$(BIN)/python -m tests.score.oracle.record --python .bench/azureml/bin/python

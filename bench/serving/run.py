@@ -216,10 +216,10 @@ def measure(args: argparse.Namespace, folder: Path) -> list[dict[str, Any]]:
 
 
 def table(samples: list[dict[str, Any]]) -> str:
-    """Medians, best first; ratios to Azure's server on the same line of load."""
-    lines = [
-        "| service | c | req/s | x azureml | CPU us/req | x azureml | p50 ms | p99 ms | p99.9 ms | start s | PSS MB | bad |"
-    ]
+    """Medians, best first; ratios to Azure's server on the same load."""
+    names = ("service", "c", "req/s", "x azureml", "CPU us/req", "x azureml", "p50 ms", "p99 ms", "p99.9 ms")
+    names += ("start s", "PSS MB", "bad")
+    lines = ["| " + " | ".join(names) + " |"]
     lines.append("|" + "---|" * 12)
     for connections in sorted({sample["c"] for sample in samples}):
         groups: dict[str, list[dict[str, Any]]] = {}

@@ -28,6 +28,9 @@ TWO = FLOWERS[:100], KINDS[:100]
 NAMES = np.array(["setosa", "versicolor", "virginica"])[KINDS]
 
 
+pytestmark = pytest.mark.slow
+
+
 class Doubled(linear_model.Ridge):
     """A subclass may do anything."""
 

@@ -19,6 +19,8 @@ import pytest
 from tests.score.client import Answer, call, connect, read_answer, score
 from tests.score.hosts import Host, host, wait_for
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import ctypes, json, os, signal, time
 def init(): pass

@@ -15,6 +15,8 @@ from tests.score.oracle.differences import DIFFERENCES, changed
 from tests.score.oracle.record import RECORDED
 from tests.score.oracle.wire import send
 
+pytestmark = pytest.mark.slow
+
 ENTRIES = Path(__file__).parent / "oracle" / "entries"
 ANSWERS: dict[str, dict[str, Any]] = json.loads(RECORDED.read_text())["answers"]
 CONTRACT = KIT / "docs" / "scoring-contract.md"

@@ -126,6 +126,7 @@ def test_missing_model_is_refused(tmp_path: Path) -> None:
         ("def init(): pass\ndef run(request_headers): pass", "no parameter for the input"),
     ],
 )
+@pytest.mark.slow
 def test_bad_entry_script_is_exit_3(script: Callable[[str], str], text: str, cause: str) -> None:
     status, log = refused("--entry-script", script(text))
     assert status == 3
