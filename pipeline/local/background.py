@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from pipeline.errors import PipelineConflict, PipelineTimeout
+from pipeline.errors import PipelineConflict, PipelineError, PipelineTimeout, StepFailed
 from pipeline.local.state import RunRecord
 from pipeline.runner import PipelineStatus, Progress
 from registry.runs import RunState
@@ -57,6 +57,22 @@ def wait(
                 f"run {run_id} is {status.state.value} after {timeout:g} s", hint=f"mlops pipeline cancel {run_id}"
             )
         time.sleep(INTERVAL)
+
+
+def raise_failure(runner: LocalRunner, status: PipelineStatus) -> None:
+    """Raise what made a run fail that another process drove."""
+    if status.state is not RunState.FAILED:
+        return
+    for record in runner.state.read(status.run_id).records():
+        if record.state == RunState.FAILED.value:
+            raise StepFailed(
+                record.error or "it failed",
+                step=record.name,
+                exit_code=record.exit_code or 1,
+                logs=runner.logs(status.run_id, record.name),
+                hint=record.hint,
+            )
+    raise PipelineError(status.error or f"run {status.run_id} failed", hint=f"mlops pipeline logs {status.run_id}")
 
 
 def cancel(runner: LocalRunner, run_id: str, *, timeout: float = 60.0) -> PipelineStatus:

@@ -97,9 +97,18 @@ class LocalRunner(PipelineRunner):
         progress: Progress | None = None,
         timeout: float | None = None,
     ) -> PipelineStatus:
-        """Drive the run from this process."""
+        """Drive the run from this process; with a timeout, from another, so that it can go on after it."""
         record = self._prepare(pipeline, config, parameters, until, resume, start, tags)
-        return self.drive(record.run_id, progress=progress)
+        if timeout is None:
+            return self.drive(record.run_id, progress=progress)
+        background.start(self, record)
+        try:
+            status = self.wait(record.run_id, timeout=timeout, progress=progress)
+        except KeyboardInterrupt:
+            self.cancel(record.run_id)
+            raise
+        background.raise_failure(self, status)
+        return status
 
     def wait(self, run_id: str, *, timeout: float | None = None, progress: Progress | None = None) -> PipelineStatus:
         """Read the run's state until it is final."""

@@ -168,6 +168,16 @@ class PipelineRunnerContract:
         assert status.state is RunState.FAILED
         assert states(status) == {"check_data": "Failed"}
 
+    def test_a_run_that_takes_too_long_goes_on(
+        self, runner: PipelineRunner, seams: Seams, pipeline: Pipeline, config: PipelineConfig
+    ) -> None:
+        with pytest.raises(PipelineTimeout):
+            runner.run(pipeline, config, until="check_data", timeout=0.0)
+        (parent,) = (run for run in seams.runs.search() if run.parent is None)
+        assert runner.wait(parent.id, timeout=TIMEOUT).state is RunState.COMPLETED
+        with pytest.raises(FAILED, match="alpha is -1"):
+            runner.run(pipeline, replace(config, parameters={"alpha": -1}), until="train", timeout=TIMEOUT)
+
     def test_cancels(self, runner: PipelineRunner, seams: Seams, pipeline: Pipeline, config: PipelineConfig) -> None:
         run_id = runner.submit(pipeline, config)
         status = runner.cancel(run_id)
