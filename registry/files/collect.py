@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,7 +19,11 @@ _BLOB = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def collect(
-    store: Store, references: Callable[[list[RegistryError]], Iterable[str]], *, dry_run: bool = False
+    store: Store,
+    references: Callable[[list[RegistryError]], Iterable[str]],
+    *,
+    dry_run: bool = False,
+    dead: Callable[[], Iterable[Path]] = tuple,
 ) -> Collected:
     """Remove files of dead writers, and content that no document names.
 
@@ -29,6 +34,8 @@ def collect(
         Gives the SHA-256 of all content in use; appends to the list it is given what could not be read.
     dry_run : bool
         Change nothing.
+    dead : callable
+        Gives files, and folders that are empty without them, of what was never published; asked while nobody publishes.
 
     Raises
     ------
@@ -41,6 +48,8 @@ def collect(
     with disk.guarded(f"collect leftovers of {store.root}"):
         _collect_staged(store, done, dry_run)
         with store.alone():
+            for path in dead():
+                _remove(path, done.staged, done, dry_run)
             errors: list[RegistryError] = []
             used = set(references(errors))
             done.problems = [str(error) for error in errors]
@@ -86,9 +95,9 @@ def _remove(path: Path, names: list[str], done: Collected, dry_run: bool) -> Non
     try:
         info = path.lstat()
         if not dry_run:
-            path.unlink()
+            path.rmdir() if stat.S_ISDIR(info.st_mode) else path.unlink()
     except FileNotFoundError:
         return
     names.append(path.name)
-    if info.st_nlink == 1:
+    if info.st_nlink == 1 and stat.S_ISREG(info.st_mode):
         done.bytes += info.st_size

@@ -71,7 +71,7 @@ class FileRunHistory(RunHistory):
         }
         self.store.make()
         folder = self.store.documents / experiment.lower() / run_id
-        with disk.guarded(f"start a run of {experiment!r}"):
+        with disk.guarded(f"start a run of {experiment!r}"), self.store.publishing():
             self.store.folder(folder.parent)
             disk.make_folders(folder, folder.parent)
             with Writer(self.store) as writer, Writer(self.store) as events:
@@ -144,7 +144,13 @@ class FileRunHistory(RunHistory):
 
     def collect(self, *, dry_run: bool = False) -> Collected:
         """Remove leftovers; see :meth:`registry.models.ModelRegistry.collect`."""
-        return collect_leftovers(self.store, self._references, dry_run=dry_run)
+        return collect_leftovers(self.store, self._references, dry_run=dry_run, dead=self._never_started)
+
+    def _never_started(self) -> list[Path]:
+        """Files and folders of runs whose start did not end; asked while no start is under way."""
+        folders = [run for experiment in self._experiments() for run in experiment.iterdir() if _ID.match(run.name)]
+        dead = [folder for folder in folders if not os.path.lexists(folder / "run.json")]
+        return [path for folder in dead for path in (folder / "events.jsonl", folder)]
 
     def _references(self, errors: list[RegistryError]) -> Iterator[str]:
         for experiment in self._experiments():
@@ -190,6 +196,8 @@ class FileRun(Run):
         self.folder = folder
         self.id = folder.name
         self._file = EventFile(folder / "events.jsonl")
+        self._seen = 0
+        self._final: str | None = None
 
     def info(self) -> RunInfo:
         """Read the run as it is now."""
@@ -293,12 +301,14 @@ class FileRun(Run):
 
     def _append(self, event: dict[str, Any], *, ended: bool = False) -> None:
         def check(events: list[dict[str, Any]]) -> bool:
-            final = next((each["state"] for each in reversed(events) if "state" in each), None)
-            if final is None or ended:
+            for each in events[self._seen :]:
+                self._final = each.get("state", self._final)
+            self._seen = len(events)
+            if self._final is None or ended:
                 return True
-            if event.get("state") == final:
+            if event.get("state") == self._final:
                 return False
-            raise Conflict(f"run {self.id} has ended already ({final})", hint="start a new run")
+            raise Conflict(f"run {self.id} has ended already ({self._final})", hint="start a new run")
 
         with disk.guarded(f"write to run {self.id}"):
             self._file.append({"time": documents.write_time(documents.now()), **event}, check)

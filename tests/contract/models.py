@@ -331,3 +331,12 @@ class ModelRegistryContract:
         with pytest.raises(InvalidName, match="mse"):
             registry.register(name, artifact, metrics={"mse": value})
         assert list(registry.versions(name)) == []
+
+    def test_upkeep(self, registry: ModelRegistry, artifact: Path, other: Path, name: str, tmp_path: Path) -> None:
+        registry.register(name, artifact)
+        registry.register(name, other)
+        report = registry.verify(name)
+        assert (report.versions, report.problems) == (2, [])
+        assert registry.collect(dry_run=True).problems == []
+        assert registry.collect().problems == []
+        assert tree_digest(registry.download(name, 1, tmp_path / "out")) == registry.get(name, 1).digest

@@ -197,6 +197,8 @@ def audit_runs(root: Path, work: Path, operation: str, before: Any, after: Any, 
     assert len(list(history.search(state=RunState.COMPLETED))) == len(now) + 1
     assert history.collect().problems == []
     assert list((root / "staging").iterdir()) == []
+    for experiment in (root / "experiments").iterdir():
+        assert all((run / "run.json").is_file() for run in experiment.iterdir())
 
 
 @dataclass(frozen=True)
