@@ -56,6 +56,9 @@ class Host:
         self._exit_code: int | None = None
         self._stopping = False
         started = command(request)
+        self._cleanup = started.cleanup
+        # The port that a program inside a container announces is the container's own.
+        self._probed = started.port
         home = log.parent
         env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         env |= {"HOME": str(home), "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -164,7 +167,7 @@ class Host:
         # Whoever kills the group closes the pipe too, hence ValueError.
         with contextlib.suppress(OSError, ValueError), output, self._log_path.open("ab") as sink:
             for line in output:
-                if self._port is None and self._announce(line):
+                if self._port is None and self._probed is None and self._announce(line):
                     continue
                 sink.write(line)
                 sink.flush()
@@ -204,6 +207,8 @@ class Host:
 
     def _reap(self) -> None:
         code = self._process.wait()
+        if self._cleanup is not None:
+            subprocess.run(self._cleanup, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         with self._changed:
             self._exit_code = code
             self._changed.notify_all()

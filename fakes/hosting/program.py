@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from fakes.hosting.errors import HostMissing
 
 SCORE = "score"
 INFERENCE_SERVER = "azmlinfsrv"
+CONTAINER = "container"
+# Where things lie in the container, as in Azure's images.
+_APP = "/var/azureml-app"
+_HOST = "/var/azureml-host"
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,12 @@ class HostRequest:
     environment : dict
         Variables for the process, besides those that Azure sets.
     program : str
-        ``score`` (this kit's own host) or ``azmlinfsrv`` (azureml-inference-server-http).
+        ``score`` (this kit's own host), ``azmlinfsrv`` (azureml-inference-server-http), or ``container`` (``score`` in
+        a container of the local Docker engine).
+    image : str or None
+        For ``container``: an image with Python and what the host and the entry script need.
+    options : tuple of str
+        For ``container``: further options of ``docker run``.
     python : str
         Interpreter that runs the program.
     workers : int
@@ -44,14 +54,21 @@ class HostRequest:
     program: str = SCORE
     python: str = sys.executable
     workers: int = 1
+    image: str | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Command:
-    """How to start it; `port` is ``None`` when the program itself announces its port on standard output."""
+    """How to start it.
+
+    `port` is ``None`` when the program itself announces its port on standard output. `cleanup` is run when it ended: a
+    container outlives the command that started it when that is killed.
+    """
 
     argv: list[str]
     port: int | None
+    cleanup: list[str] | None = None
 
 
 def command(request: HostRequest) -> Command:
@@ -81,7 +98,34 @@ def command(request: HostRequest) -> Command:
         port = free_port()
         argv = [found, "--entry_script", str(entry), "--model_dir", str(request.model_dir), "--port", str(port)]
         return Command([*argv, "--worker_count", str(request.workers)], port)
-    raise HostMissing(f"no host program is called {request.program!r}", hint="use 'score' or 'azmlinfsrv'")
+    if request.program == CONTAINER:
+        return _container(request)
+    raise HostMissing(f"no host program is called {request.program!r}", hint="use 'score', 'azmlinfsrv' or 'container'")
+
+
+def _container(request: HostRequest) -> Command:
+    docker = shutil.which("docker")
+    if docker is None:
+        raise HostMissing("there is no docker command", hint="install Docker, or use the host 'score'")
+    if not request.image:
+        raise HostMissing("no image is named for containers", hint="set Webservices.host_image")
+    port, name = free_port(), f"fakes-{uuid.uuid4().hex[:12]}"
+    model_dir = f"{_APP}/{request.model_dir.relative_to(request.root)}"
+    variables = {
+        **request.environment,
+        "AML_APP_ROOT": _APP,
+        "AZUREML_MODEL_DIR": model_dir,
+        "AZUREML_ENTRY_SCRIPT": request.entry_script,
+        "PYTHONUNBUFFERED": "1",
+    }
+    argv = [docker, "run", "--rm", "--init", "--name", name, "--label", "fakes.host=1"]
+    argv += ["--publish", f"127.0.0.1:{port}:5001", "--workdir", _APP, "--entrypoint", "python3"]
+    argv += ["--volume", f"{request.root}:{_APP}:ro", "--volume", f"{score_program()}:{_HOST}:ro"]
+    for key, value in variables.items():
+        argv += ["--env", f"{key}={value}"]
+    argv += [*request.options, request.image, _HOST, "--entry-script", f"{_APP}/{request.entry_script}"]
+    argv += ["--model-dir", model_dir, "--root", _APP, "--host", "0.0.0.0", "--port", "5001"]  # noqa: S104
+    return Command(argv, port, [docker, "rm", "--force", "--volumes", name])
 
 
 def score_program() -> Path:

@@ -116,7 +116,9 @@ class Deployer:
             _, new = images.remember(workspace, deployment.request, deployment.image, "")
         self._say(operation, words.STAGES["build" if new else "reuse"])
         try:
-            running = services.runtime.add(deployment.id, services.host_program, services.host_python)
+            running = services.runtime.add(deployment.id)
+            running.program, running.python = services.host_program, services.host_python
+            running.image, running.options = services.host_image, tuple(services.host_options)
             root = running.folder / "azureml-app"
             root.mkdir()
             began = time.monotonic()

@@ -27,13 +27,24 @@ class Webservices(Backend):
     start_timeout : float
         Seconds until a container that is not ready makes its deployment time out.
     host_program : str
-        What runs entry scripts: ``score``, or ``azmlinfsrv`` for azureml-inference-server-http.
+        What runs entry scripts: ``score``, ``azmlinfsrv`` for azureml-inference-server-http, or ``container``.
+    host_image : str or None
+        With ``host_program`` ``container``: the image that ``score`` runs in, with the packages that scripts need.
+    host_options : list of str
+        Further options of ``docker run``.
     host_python : str or None
         Interpreter for it, with the packages that entry scripts need; ``None``: the one that runs this.
     """
 
     name: ClassVar[str] = "webservices"
-    exported: ClassVar[tuple[str, ...]] = ("items", "start_timeout", "host_program", "host_python")
+    exported: ClassVar[tuple[str, ...]] = (
+        "items",
+        "start_timeout",
+        "host_program",
+        "host_python",
+        "host_image",
+        "host_options",
+    )
 
     def __init__(self, state: Any) -> None:
         super().__init__(state)
@@ -41,6 +52,8 @@ class Webservices(Backend):
         self.start_timeout = 120.0
         self.host_program = "score"
         self.host_python: str | None = None
+        self.host_image: str | None = None
+        self.host_options: list[str] = []
         self.runtime = Runtime()
         self.deployer = Deployer(self)
 

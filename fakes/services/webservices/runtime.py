@@ -37,6 +37,8 @@ class Running:
     host: Host | None = None
     program: str = SCORE
     python: str | None = None
+    image: str | None = None
+    options: tuple[str, ...] = ()
     restarts: int = 0
     restarting: bool = False
     retired: bool = False
@@ -72,7 +74,7 @@ class Runtime:
         with self._lock:
             return self._running.get(deployment_id)
 
-    def add(self, deployment_id: str, program: str, python: str | None = None) -> Running:
+    def add(self, deployment_id: str) -> Running:
         """Make the folder of a deployment."""
         with self._lock:
             if self._closed:
@@ -81,7 +83,7 @@ class Runtime:
                 self._folder = Path(tempfile.mkdtemp(prefix="fakes-services-"))
             folder = self._folder / deployment_id
             folder.mkdir()
-            running = self._running[deployment_id] = Running(folder, program=program, python=python)
+            running = self._running[deployment_id] = Running(folder)
             return running
 
     def start(self, running: Running, background: Background, workers: int = 1) -> Host:
@@ -97,6 +99,8 @@ class Runtime:
             program=running.program,
             python=running.python or sys.executable,
             workers=workers,
+            image=running.image,
+            options=running.options,
         )
         host = Host(request, running.log_path, spawn=background.spawn)
         with running.lock:

@@ -259,3 +259,36 @@ def test_the_inference_server_hosts_when_asked_for(azure: Any, deploy: Make, inf
     assert "azmlinfsrv" in service.get_logs() or "Azure ML Inferencing" in service.get_logs()
     with pytest.raises(Exception, match="ValueError: no weights"):
         deploy("broken", config=inference("def init(): raise ValueError('no weights')\ndef run(d): return d\n", "b"))
+
+
+@pytest.mark.docker
+def test_a_container_hosts_when_asked_for(azure: Any, deploy: Make) -> None:
+    """The image has only Python of this minor version; the packages of this environment are mounted into it."""
+    import site
+
+    from fakes.services.webservices.models import Webservices
+
+    docker = pytest.importorskip("docker")
+    try:
+        client = docker.from_env()
+        client.ping()
+    except docker.errors.DockerException:
+        pytest.skip("no Docker engine answers")
+    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    bases = [t for image in client.images.list() for t in image.tags if t.endswith(f"python:{minor}-slim")]
+    if not bases:
+        pytest.skip(f"the engine has no image with Python {minor}")
+    services = azure.state.backend(Webservices)
+    services.host_program, services.host_image = "container", bases[0]
+    services.host_options = ["--volume", f"{site.getsitepackages()[0]}:/packages:ro", "--env", "PYTHONPATH=/packages"]
+    service = deploy()
+    assert service.run(BODY)["result"] == pytest.approx([2.0, 6.0])
+    assert "the model is loaded" in service.get_logs()
+
+    def containers() -> list[Any]:
+        return list(client.containers.list(all=True, filters={"label": "fakes.host=1"}))
+
+    assert containers()
+    service.delete()
+    assert containers() == []
+    client.close()
