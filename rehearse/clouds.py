@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -28,8 +29,16 @@ class Cloud:
     signed_in: dict[str, str] = field(default_factory=dict)
 
     def opener(self) -> urllib.request.OpenerDirector:
-        """What opens addresses of services."""
-        return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        """What opens addresses of services: by way of the fake where there is one, directly else."""
+        proxies = {
+            kind: self.environment[f"{kind}_proxy"] for kind in ("http", "https") if f"{kind}_proxy" in self.environment
+        }
+        if proxies and "127.0.0.1" not in next(iter(proxies.values())):
+            raise RehearseError("the way to the fake leads off this machine")
+        context = ssl.create_default_context(cafile=self.environment.get("SSL_CERT_FILE"))
+        return urllib.request.build_opener(
+            urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
+        )
 
     def mlops(self, *arguments: str) -> Any:
         """Run an ``mlops`` command outside of any pipeline, and read the document that it prints."""
