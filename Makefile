@@ -124,8 +124,8 @@ infra-apply: ## make or change the Azure resources of infra/ (needs az, signed i
 	az deployment sub create --name mlops --location $(LOCATION) --parameters infra/main.bicepparam
 
 .PHONY: rehearse
-rehearse: $(VENV)/.dev ## run the delivery pipelines themselves on this machine (KIND=azure|github)
-	$(BIN)/python -m rehearse run --kind $(or $(KIND),azure)
+rehearse: $(VENV)/.dev ## run the delivery pipelines themselves on this machine (KIND=azure|github BACKEND=azure|local)
+	$(BIN)/python -m rehearse run --kind $(or $(KIND),azure) --backend $(or $(BACKEND),local)
 
 .PHONY: format
 format: $(VENV)/.dev ## format the code
