@@ -14,6 +14,9 @@ from fakes.core.state import Backend
 
 if TYPE_CHECKING:
     from fakes.core.state import State
+    from fakes.core.transitions import Transition
+
+HOLD_SECONDS = 0.05
 
 
 class JobGone(Exception):
@@ -37,6 +40,8 @@ class Job:
         self.id = job_id
         self.folder = folder
         self.cancel = threading.Event()
+        self.polls = 0
+        self.begun = state.clock.timestamp()
         self.background = state.background
         self._state = state
 
@@ -47,6 +52,15 @@ class Job:
             if self.background.stopping.is_set():
                 raise JobGone(self.id)
             yield self._state
+
+    def hold(self, rule: Transition) -> bool:
+        """Wait as a transition says before the work begins; gives False when the job was canceled meanwhile."""
+        while (rule.mode == "polls" and self.polls < rule.after) or (
+            rule.mode == "seconds" and self.state.clock.timestamp() - self.begun < rule.after
+        ):
+            if self.cancel.wait(HOLD_SECONDS):
+                return False
+        return True
 
     @property
     def state(self) -> State:
@@ -92,6 +106,13 @@ class Jobs(Backend):
         if job is not None:
             job.cancel.set()
         return job is not None
+
+    def polled(self, job_id: str) -> None:
+        """Somebody asked how a job is."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        if job is not None:
+            job.polls += 1
 
     def running(self) -> list[str]:
         """Ids of the jobs that run now."""

@@ -53,6 +53,8 @@ class PipelineJob:
 
     def _steps(self) -> Outcome:
         rule = self.job.state.transitions.get("pipeline")
+        if not self.job.hold(rule):
+            return outcome.CANCELED
         if rule.failure is not None:
             return outcome.failed(rule.failure["message"], code=rule.failure["code"])
         with self.job.locked() as state:

@@ -108,6 +108,8 @@ def _steps(
     unpack: Callable[[State, Path], None],
 ) -> Outcome:
     rule = job.state.transitions.get("run")
+    if not job.hold(rule):
+        return outcome.CANCELED
     if rule.failure is not None:
         return outcome.failed(rule.failure["message"], code=rule.failure["code"])
     with on_compute(job, workspace, configuration.get("target")):

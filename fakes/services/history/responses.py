@@ -11,6 +11,7 @@ from werkzeug import Response
 from fakes.core.clock import iso
 from fakes.core.errors import AzureError, bad_request
 from fakes.core.routing import Call, empty_response, json_response
+from fakes.executor.jobs import Jobs
 from fakes.services.history.backend import HistoryBackend
 from fakes.services.history.logs import log_files
 from fakes.services.history.models import Document, RunHistory
@@ -102,6 +103,7 @@ def delete_experiment_tags(call: Call) -> Response:
 
 def get_run(call: Call) -> Response:
     """Find a run in an experiment."""
+    call.state.backend(Jobs).polled(call.params["run"])
     return json_response(history(call).run(call.params["run"], experiment(call)))
 
 

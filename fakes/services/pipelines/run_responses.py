@@ -9,6 +9,7 @@ from werkzeug import Response
 from fakes.core.errors import not_found
 from fakes.core.routing import Call, empty_response, json_response
 from fakes.executor import storage
+from fakes.executor.jobs import Jobs
 from fakes.executor.step import LOGS
 from fakes.services.history.backend import HistoryBackend
 from fakes.services.pipelines import graphs, runs
@@ -59,6 +60,7 @@ def submit_endpoint(call: Call) -> Response:
 
 def get_run(call: Call) -> Response:
     """A run."""
+    call.state.backend(Jobs).polled(call.params["id"])
     return json_response(pipelines(call).entities.get("PipelineRuns", call.params["id"]))
 
 

@@ -310,3 +310,23 @@ def test_an_imported_run_that_was_executing_has_ended(azure: Any, workspace: Any
     azure.reset()
     azure.state.load(document)
     assert workspace.get_run(run.id).get_status() == "Canceled"
+
+
+def test_a_transition_keeps_runs_queued_for_some_polls(azure: Any, workspace: Any, tmp_path: Path) -> None:
+    cluster(workspace)
+    azure.state.transitions.set("run", "polls", 3)
+    run = submit(workspace, project(tmp_path / "src", main="print('late')\n"), script="main.py")
+    assert [run.get_status() for _ in range(3)] == ["Queued"] * 3
+    assert ended(run) == "Completed"
+
+
+def test_a_transition_keeps_runs_queued_for_some_seconds(azure: Any, workspace: Any, tmp_path: Path) -> None:
+    cluster(workspace)
+    azure.state.transitions.set("run", "seconds", 1000)
+    first = submit(workspace, project(tmp_path / "src", main="print('late')\n"), script="main.py")
+    second = submit(workspace, project(tmp_path / "src"), script="main.py")
+    assert first.get_status() == "Queued"
+    second.cancel()
+    assert ended(second) == "Canceled"
+    azure.state.clock.advance(1001)
+    assert ended(first) == "Completed"
