@@ -11,6 +11,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,18 @@ SCORE = """
 BODY = json.dumps({"data": [[1.0], [3.0]]})
 
 
-def journey(name: str, folder: Path, mark: Callable[[str], None] = lambda step: None) -> None:
-    """Go the whole way once; `name` makes it different from others in the same workspace."""
+def journey(
+    name: str,
+    folder: Path,
+    mark: Callable[[str], None] = lambda step: None,
+    parsing: AbstractContextManager[Any] | None = None,
+) -> None:
+    """Go the whole way once; `name` makes it different from others in the same workspace.
+
+    `parsing` is a lock for threads that do this side by side: the SDK parses the entry script, and CPython 3.11 cannot
+    always do that in two threads at once (https://github.com/python/cpython/issues/106905).
+    """
+    parsing = parsing or nullcontext()
     import requests
     from azureml.core import Environment, Model, Webservice, Workspace
     from azureml.core.compute import AksCompute, ComputeTarget
@@ -47,7 +58,8 @@ def journey(name: str, folder: Path, mark: Callable[[str], None] = lambda step: 
         source = folder / into
         source.mkdir(exist_ok=True)
         (source / "score.py").write_text(textwrap.dedent(text))
-        return InferenceConfig("score.py", source_directory=str(source), environment=Environment(f"scoring-{name}"))
+        with parsing:
+            return InferenceConfig("score.py", source_directory=str(source), environment=Environment(f"scoring-{name}"))
 
     workspace = Workspace.get(
         os.environ["WORKSPACE_NAME"],
@@ -58,7 +70,8 @@ def journey(name: str, folder: Path, mark: Callable[[str], None] = lambda step: 
     model = Model.register(workspace, write(2.0), f"line-{name}")
     good = script(SCORE, "good")
     aci = AciWebservice.deploy_configuration(cpu_cores=1, memory_gb=1, auth_enabled=True)
-    service = Model.deploy(workspace, f"qa-{name}", [model], good, aci)
+    with parsing:
+        service = Model.deploy(workspace, f"qa-{name}", [model], good, aci)
     service.wait_for_deployment()
     assert service.run(BODY) == {"result": [2.0, 6.0]}
     mark("first prediction")
@@ -77,18 +90,21 @@ def journey(name: str, folder: Path, mark: Callable[[str], None] = lambda step: 
     cluster = ComputeTarget.create(workspace, f"aks-{name}", small)
     cluster.wait_for_completion()
     aks = AksWebservice.deploy_configuration(autoscale_enabled=True, autoscale_min_replicas=1, autoscale_max_replicas=3)
-    production = Model.deploy(workspace, f"prod-{name}", [model], good, aks, cluster)
+    with parsing:
+        production = Model.deploy(workspace, f"prod-{name}", [model], good, aks, cluster)
     production.wait_for_deployment()
     assert production.run(BODY) == {"result": [2.0, 6.0]}
     better = Model.register(workspace, write(5.0), f"line-{name}")
-    production.update(models=[better], inference_config=good, tags={"release": "2"})
+    with parsing:
+        production.update(models=[better], inference_config=good, tags={"release": "2"})
     production.wait_for_deployment()
     assert production.run(BODY) == {"result": [5.0, 15.0]}
     assert "slope 5.0" in production.get_logs()
     mark("kubernetes")
 
     bad = script(SCORE.replace('["slope"]', '["gone"]'), "bad")
-    broken = Model.deploy(workspace, f"broken-{name}", [model], bad, AciWebservice.deploy_configuration())
+    with parsing:
+        broken = Model.deploy(workspace, f"broken-{name}", [model], bad, AciWebservice.deploy_configuration())
     try:
         broken.wait_for_deployment()
         raise AssertionError("a broken script was deployed")
@@ -97,7 +113,8 @@ def journey(name: str, folder: Path, mark: Callable[[str], None] = lambda step: 
     assert "KeyError" in broken.get_logs()
     mark("broken")
 
-    package = Model.package(workspace, [better], good, image_name=f"line-{name}", image_label="1")
+    with parsing:
+        package = Model.package(workspace, [better], good, image_name=f"line-{name}", image_label="1")
     package.wait_for_creation(show_output=False)
     assert package.location.endswith(f"/line-{name}:1") and "line.json" in package.get_logs()
     mark("package")

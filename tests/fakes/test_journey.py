@@ -45,8 +45,9 @@ def test_side_by_side_in_one_workspace(azure: Any, tmp_path: Path, monkeypatch: 
     names = ["a", "b", "c"]
     for name in names:
         (tmp_path / name).mkdir()
+    parsing = threading.RLock()
     with ThreadPoolExecutor(len(names)) as pool:
-        list(pool.map(lambda name: journey(name, tmp_path / name), names))
+        list(pool.map(lambda name: journey(name, tmp_path / name, parsing=parsing), names))
     assert azure.state.background.children() == []
     assert azure.state.bugs == []
 
