@@ -8,6 +8,7 @@ import hmac
 import importlib.util
 import io
 import pkgutil
+import re
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -24,6 +25,7 @@ from fakes.core.faults import BrokenConnection
 from fakes.core.routing import Auth, Call, Route, Router, Service, expand, json_response, operations_of
 from fakes.core.state import State
 
+_VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
 COVERAGE_PAGE = "docs/fakes-coverage.md"
 
 
@@ -236,17 +238,19 @@ def _check_admin(call: Call) -> None:
 
 def _check_query(call: Call) -> None:
     route = call.route
-    if route.api_versions:
-        version = call.arg("api-version")
+    version = call.arg("api-version")
+    if call.service.family == hosts.ARM or route.api_versions:
         if version is None:
             raise bad_request(
                 "The api-version query parameter (?api-version=) is required for all requests.",
                 "MissingApiVersionParameter",
             )
-        if version not in route.api_versions:
+        # An operation of ARM that names none takes every version: what the fake answers is the same in all of them.
+        known = version in route.api_versions if route.api_versions else _VERSION.fullmatch(version)
+        if not known:
             raise bad_request(
                 f"No registered resource provider found for api-version '{version}'. "
-                f"The supported api-versions are '{', '.join(route.api_versions)}'.",
+                f"The supported api-versions are '{', '.join(route.api_versions) or 'YYYY-MM-DD'}'.",
                 "InvalidApiVersionParameter",
             )
     if route.query is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import requests
 
+import fakes
+
 pytestmark = pytest.mark.azure
 
 
@@ -54,3 +56,24 @@ def test_no_token_and_foreign_token_are_refused(azure):
     azure.state.clock.advance(7200)
     stale = {"Authorization": f"Bearer {azure.state.tokens.issue(lifetime=-10)}"}
     assert requests.get(url, headers=stale).json()["error"]["code"] == "ExpiredAuthenticationToken"
+
+
+def test_api_versions_are_checked(azure, auth):
+    url = "https://management.azure.com/subscriptions"
+    for query, code in (
+        ({}, "MissingApiVersionParameter"),
+        ({"api-version": "latest"}, "InvalidApiVersionParameter"),
+    ):
+        answer = requests.get(url, params=query, headers=auth)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+def test_loose_takes_what_strict_refuses(door):
+    url = "https://westeurope.api.azureml.ms/modelmanagement/v1.0{}/models"
+    body = {"name": "-odd name", "url": "aml://asset/none", "mimeType": "x", "unheard": 1}
+    for strict, status in ((True, 400), (False, 200)):
+        with fakes.mock_azure(door=door, strict=strict) as azure:
+            headers = {"Authorization": f"Bearer {azure.token()}"}
+            answer = requests.post(url.format(azure.state.workspace().arm_id), json=body, headers=headers)
+            assert answer.status_code == status
+            assert requests.post(url.format(azure.state.workspace().arm_id), json=body).status_code == 401

@@ -54,7 +54,8 @@ def every_route(fake: Fake) -> Iterator[Ask]:
         for route in service.routes:
             path = re.sub(r"\{(\w+)\*?\}", lambda m: known.get(m.group(1), "some thing"), expand(route.template))
             query = [f"{name}={value}" for name, value in route.when if value is not None]
-            query += [f"api-version={route.api_versions[0]}"] if route.api_versions else []
+            version = route.api_versions[0] if route.api_versions else "2022-05-01"
+            query += [f"api-version={version}"] if route.api_versions or service.family == hosts.ARM else []
             url = f"https://{host}{quote(path)}" + (f"?{'&'.join(query)}" if query else "")
             body = b"{}" if route.method in ("POST", "PUT", "PATCH") else None
             yield Ask(route.method, url, dict(auth), body, route.operation)
@@ -65,7 +66,9 @@ def odd(fake: Fake) -> Iterator[Ask]:
     auth = {"Authorization": f"Bearer {fake.token()}"}
     scope = fake.state.workspace().arm_id
     models = f"https://westeurope.api.azureml.ms/modelmanagement/v1.0{scope}/models"
-    yield Ask("GET", "https://management.azure.com//subscriptions", auth)
+    yield Ask("GET", "https://management.azure.com//subscriptions?api-version=2022-12-01", auth)
+    yield Ask("GET", "https://management.azure.com/subscriptions", auth)
+    yield Ask("GET", "https://management.azure.com/subscriptions?api-version=latest", auth)
     yield Ask("GET", f"{models.replace('/v1.0/', '/v1.0//').upper().replace('HTTPS', 'https')}?count=1", auth)
     yield Ask("GET", f"{models}/a%3A1", auth)
     yield Ask("GET", f"{models}/a%2Fb%253A1", auth)

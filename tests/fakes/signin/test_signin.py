@@ -7,6 +7,7 @@ import pytest
 import requests
 
 LOGIN = "https://login.microsoftonline.com"
+SUBSCRIPTIONS = "https://management.azure.com/subscriptions?api-version=2022-12-01"
 
 
 def _form(azure, **change):
@@ -51,11 +52,11 @@ def test_both_token_addresses_and_audiences(azure):
         claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
         assert claims["tid"] == azure.settings.tenant_id
         headers = {"Authorization": f"Bearer {answer['access_token']}"}
-        found = requests.get("https://management.azure.com/subscriptions", headers=headers)
+        found = requests.get(SUBSCRIPTIONS, headers=headers)
         assert found.status_code == 200
     graph = requests.post(f"{base}/v2.0/token", data=_form(azure, scope="https://graph.microsoft.com/.default")).json()
     headers = {"Authorization": f"Bearer {graph['access_token']}"}
-    refused = requests.get("https://management.azure.com/subscriptions", headers=headers)
+    refused = requests.get(SUBSCRIPTIONS, headers=headers)
     assert refused.json()["error"]["code"] == "InvalidAuthenticationTokenAudience"
 
 
@@ -65,7 +66,7 @@ def test_managed_identity(azure):
     assert requests.get(url, params=query).status_code == 400
     token = requests.get(url, params=query, headers={"Metadata": "true"}).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
-    assert requests.get("https://management.azure.com/subscriptions", headers=headers).status_code == 200
+    assert requests.get(SUBSCRIPTIONS, headers=headers).status_code == 200
     query["api-version"] = "1999-01-01"
     assert requests.get(url, params=query, headers={"Metadata": "true"}).status_code == 400
 

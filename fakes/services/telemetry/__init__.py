@@ -1,0 +1,1 @@
+"""Telemetry: taken, and thrown away."""
