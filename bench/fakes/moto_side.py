@@ -16,9 +16,10 @@ from typing import Any
 
 
 def timed(work: Any) -> tuple[float, Any]:
-    began = time.perf_counter()
+    """Return milliseconds of processor time (a shared machine's load does not count) and what `work` returned."""
+    began = time.process_time()
     result = work()
-    return (time.perf_counter() - began) * 1000, result
+    return (time.process_time() - began) * 1000, result
 
 
 def main() -> None:
@@ -67,10 +68,10 @@ def main() -> None:
             {
                 "moto": moto.__version__,
                 "count": count,
-                "import_moto_ms": round(import_moto, 1),
-                "first_activation_ms": round(first_on, 1),
-                "import_sdk_ms": round(import_sdk, 1),
-                "median_ms": {name: round(statistics.median(values), 2) for name, values in times.items()},
+                "import_moto_cpu_ms": round(import_moto, 1),
+                "first_activation_cpu_ms": round(first_on, 1),
+                "import_sdk_cpu_ms": round(import_sdk, 1),
+                "median_cpu_ms": {name: round(statistics.median(values), 2) for name, values in times.items()},
             },
             indent=2,
         )
