@@ -114,6 +114,6 @@ TRAINING = Pipeline(
         Step("evaluate", "pipeline.steps.evaluate:evaluate", "EvaluateResult", inputs=("train",)),
         Step("register", "pipeline.steps.register:register", "RegisterResult", inputs=("train", "evaluate")),
     ),
-    parameters=("model", "data", "data_version", "data_path", "parameters", "caller_run_id"),
+    parameters=("model", "data", "data_version", "data_path", "parameters", "build_id", "caller_run_id"),
 )
 """Check data, train, evaluate, register."""

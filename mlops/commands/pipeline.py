@@ -43,22 +43,22 @@ def run(
 
     Exits 0 whether the candidate was registered or production was kept: `decision` says which.
     """
-    from dataclasses import replace
 
     from mlops.configure import assignments, pipeline_config, training
 
     runner = app.backend.pipelines
     what: Any = training(app)
     config = None
+    given = assignments(parameters, "-p")
     if published:
         what = runner.find(app.settings["pipeline.name"], build_id)
         own = app.settings["build.id"]
         if own and own != what.build_id:  # retraining: what it registers is found by the build that runs it
-            config = replace(what.config, build_id=own)
+            given.setdefault("build_id", own)
     elif resume is None:
         config = pipeline_config(app, build_id=build_id, allow_shift=allow_shift or None, search=search or None)
     options: dict[str, Any] = {
-        "parameters": assignments(parameters, "-p"),
+        "parameters": given,
         "tags": {name: str(value) for name, value in assignments(tags, "--tag").items()},
         "resume": resume,
     }
