@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def environment(name: str, lock: Path, python: str, further: tuple[str, ...] = (
 
 
 @contextlib.contextmanager
-def inference_config(request: PackageRequest) -> Iterator[Any]:
+def inference_config(request: PackageRequest, env: Mapping[str, str] | None = None) -> Iterator[Any]:
     """An ``InferenceConfig`` over a folder that holds the entry script and the code, and nothing else.
 
     The folder exists inside the ``with`` only; the SDK uploads it when it deploys.
@@ -58,8 +58,9 @@ def inference_config(request: PackageRequest) -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="mlops-source-") as scratch:
         source = Path(scratch) / "source"
         copy_code(request, source)
+        made = environment(f"{request.model.name}-{lock_name}", request.lock, python)
+        if env:
+            made.environment_variables = {**made.environment_variables, **env}
         yield InferenceConfig(
-            entry_script=request.entry_script.as_posix(),
-            source_directory=str(source),
-            environment=environment(f"{request.model.name}-{lock_name}", request.lock, python),
+            entry_script=request.entry_script.as_posix(), source_directory=str(source), environment=made
         )

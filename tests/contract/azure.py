@@ -1,4 +1,4 @@
-"""Where the Azure adapters' contract suites run: the fake in-process, the fake server, and a live workspace if asked for.
+"""Where the Azure adapters' contract suites run: both doors of the fake, and a live workspace if asked for.
 
 A live run needs ``MLOPS_TEST_LIVE=1`` and the variables that any use of the Azure backend needs (``SUBSCRIPTION_ID``,
 ``RESOURCE_GROUP``, ``WORKSPACE_NAME`` and a way to sign in). Without them those tests are skipped and say so.

@@ -218,9 +218,25 @@ class LocalServicesContract(ServicesContract):
     def test_a_killed_deployment_is_cleared_away(self, services: LocalServices, project: Project) -> None:
         """SIGKILL gives no chance to clear away: the next command does."""
         before = services.deploy(project.request(3.0))
+        self.deploy_in_a_child(services, project, signal.SIGKILL)
+        assert self.running(services) == 2
+        assert services.get("line-qa") == before
+        services.ensure("line-qa")
+        assert self.running(services) == 1
+        assert services.get("line-qa") == before
+
+    def test_a_terminated_deployment_clears_away(self, services: LocalServices, project: Project) -> None:
+        before = services.deploy(project.request(3.0))
+        self.deploy_in_a_child(services, project, signal.SIGTERM)
+        assert self.running(services) == 1
+        assert services.get("line-qa") == before
+
+    def deploy_in_a_child(self, services: LocalServices, project: Project, number: signal.Signals) -> None:
+        """Deploy what never becomes ready in another process, which gets a signal while it waits."""
         request = project.request(4.0, init="hang")
         words = [type(services).__module__, type(services).__name__, str(services.root)]
         words += [str(request.package.source), str(request.package.artifact)]
+        words += [request.image.reference if request.image else ""]
         child = subprocess.Popen(
             [sys.executable, "-c", _DEPLOY, *words],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -233,12 +249,8 @@ class LocalServicesContract(ServicesContract):
             while line and not line.startswith("waiting"):
                 line = child.stdout.readline()
             assert line, "the child ended early"
-            child.kill()
-        assert self.running(services) == 2
-        assert services.get("line-qa") == before
-        services.ensure("line-qa")
-        assert self.running(services) == 1
-        assert services.get("line-qa") == before
+            child.send_signal(number)
+        assert child.returncode != 0
 
     def test_files_are_for_the_user_alone(self, services: LocalServices, project: Project) -> None:
         services.deploy(project.request(3.0, env={"TOKEN": "s3cret"}))
@@ -291,17 +303,18 @@ _DEPLOY = """
 import importlib, sys
 from datetime import datetime, timezone
 from pathlib import Path
-from deploy.images import PackageRequest
+from deploy.images import Image, PackageRequest
 from deploy.services import DeployRequest
 from registry.digests import tree_digest
 from registry.models import ModelVersion
 
-module, name, root, source, artifact = sys.argv[1:]
+module, name, root, source, artifact, image = sys.argv[1:]
 kind = getattr(importlib.import_module(module), name)
 artifact = Path(artifact)
 model = ModelVersion("line", 2, tree_digest(artifact), 1, datetime.now(timezone.utc))
 package = PackageRequest(model, artifact, Path("score/line.py"), Path(source))
 services = kind(Path(root))
-request = DeployRequest("line-qa", "qa", package)
+image = Image(image, "", model.reference, model.digest) if image else None
+request = DeployRequest("line-qa", "qa", package, image)
 services.deploy(request, progress=lambda line: print(line, flush=True))
 """

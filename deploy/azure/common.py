@@ -1,0 +1,149 @@
+"""What both kinds of Azure service share: names of tags, the SDK's exceptions in the words of this room, logs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from deploy.errors import (
+    DeployConflict,
+    DeployError,
+    DeployFailed,
+    DeployTimeout,
+    EngineUnavailable,
+    ServiceNotFound,
+)
+from deploy.services import DeployRequest, ServiceState
+from deploy.smoke import read_golden, smoke
+from registry.azure.workspace import quiet, translated
+from registry.errors import Conflict, NotFound, RegistryError
+
+# Tags on the Azure service: what it serves, so that any machine can tell.
+MODEL, DIGEST, STAGE = "mlops.model", "mlops.model_digest", "mlops.stage"
+STATES = {
+    "Healthy": ServiceState.HEALTHY,
+    "Unhealthy": ServiceState.UNHEALTHY,
+    "Failed": ServiceState.FAILED,
+    "Unschedulable": ServiceState.FAILED,
+}
+_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+
+
+@dataclass(frozen=True)
+class AksOptions:
+    """What a production service on AKS is given.
+
+    Times in milliseconds; defaults and limits: https://learn.microsoft.com/azure/machine-learning/v1/how-to-deploy-
+    azure-kubernetes-service
+    """
+
+    cluster: str = "aks"
+    replicas_min: int = 1
+    replicas_max: int = 3
+    target_utilization: int = 70
+    """Percent."""
+    scoring_timeout_ms: int = 60_000
+    max_request_wait_ms: int = 500
+    app_insights: bool = False
+
+
+def check_name(name: str) -> None:
+    """Refuse what Azure would refuse as a service's name. Raises ``DeployError``."""
+    if not _NAME.fullmatch(name) or not 3 <= len(name) <= 32:
+        raise DeployError(
+            f"{name!r} cannot be a service's name",
+            hint="3 to 32 characters: a lower-case letter, then letters, digits and single dashes",
+        )
+
+
+def tags_of(request: DeployRequest) -> dict[str, str]:
+    """The tags of a deployment."""
+    model = request.package.model
+    return {**request.tags, MODEL: model.reference, DIGEST: model.digest, STAGE: request.stage}
+
+
+@contextlib.contextmanager
+def ours(what: str) -> Iterator[None]:
+    """The registry room's translation of the SDK's exceptions, in the words of this room."""
+    try:
+        with translated(what):
+            yield
+    except NotFound as error:
+        raise ServiceNotFound(str(error), hint=error.hint) from error
+    except Conflict as error:
+        raise DeployConflict(str(error), hint=error.hint) from error
+    except RegistryError as error:
+        raise EngineUnavailable(str(error), hint=error.hint) from error
+
+
+def wait(item: Any, request: DeployRequest, timeout: float) -> None:
+    """Wait until the operation under way has ended. Raises ``DeployFailed`` with logs, ``DeployTimeout``."""
+    with quiet():
+        try:
+            item.wait_for_deployment(show_output=False, timeout_sec=timeout)
+        except Exception as error:
+            raise failed(item, request, error) from error
+
+
+def check_answer(item: Any, request: DeployRequest, timeout: float) -> None:
+    """The smoke test, as part of a deployment. Raises ``SmokeFailed``, ``DeployTimeout``."""
+    with ours(f"keys of {request.service}"):
+        item.update_deployment_state()
+        key = str(item.get_keys()[0])
+    golden = read_golden(request.package.artifact)
+    smoke(item.scoring_uri, golden, request.package.model.digest, key=key, timeout=min(timeout, 120.0))
+
+
+def settle(item: Any, timeout: float) -> None:
+    """Wait for a change that Azure may also have made at once: then there is no operation to wait for."""
+    try:
+        item.wait_for_deployment(show_output=False, timeout_sec=timeout)
+    except Exception as error:
+        if "operation information not known" not in str(error):
+            raise
+
+
+def failed(item: Any, request: DeployRequest, error: Exception) -> DeployError:
+    """What a deployment that ended badly means."""
+    text = str(getattr(error, "message", "") or error)
+    with contextlib.suppress(Exception), quiet():
+        item.update_deployment_state()
+    detail = message(item.error) if getattr(item, "error", None) else text.strip().splitlines()[0][:500]
+    late = re.search(r"timed ?out|timeout", text, re.IGNORECASE)
+    return (DeployTimeout if late else DeployFailed)(
+        f"{request.service} did not become ready with {request.package.model.reference}: {detail}",
+        phase="build" if "BuildImage" in text or "BuildEnvironment" in text else "ready",
+        logs=tail(item),
+        hint=f"mlops services logs {request.service}",
+    )
+
+
+def tail(item: Any, lines: int = 20) -> str:
+    """The last log lines; empty where there are none."""
+    with contextlib.suppress(Exception), quiet():
+        return "\n".join(str(item.get_logs(num_lines=lines) or "").splitlines()[-lines:])
+    return ""
+
+
+def created(item: Any) -> datetime:
+    """When it was made, in UTC."""
+    moment = item.created_time
+    if isinstance(moment, datetime):
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return datetime.fromtimestamp(0, timezone.utc)
+
+
+def message(error: Any) -> str:
+    """The words of Azure's error document, its details included."""
+    if not isinstance(error, Mapping):
+        return str(error)
+    parts = [str(error.get("message") or error.get("code") or json.dumps(dict(error)))]
+    for item in error.get("details") or []:
+        if isinstance(item, Mapping):
+            parts.append(str(item.get("message") or item.get("code")))
+    return " ".join(part.strip() for part in parts if part)
