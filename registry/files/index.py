@@ -85,7 +85,9 @@ class Index:
                 if dot and rest == "json" and number.isdecimal():
                     details = entry.stat(follow_symlinks=False)
                     found[int(number)] = (details.st_ino, details.st_mtime_ns, details.st_size)
-        changed = [number for number, each in found.items() if self._stamps.get(number) != each]
+        changed = [
+            number for number, each in found.items() if self._stamps.get(number) != each or began - each[1] <= _TICK
+        ]
         self._forget([*changed, *(self._stamps.keys() - found.keys())])
         self._stamps = found
         self._stamp = stamp if began - info.st_mtime_ns > _TICK else None

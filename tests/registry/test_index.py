@@ -111,7 +111,7 @@ def test_the_tag_file_can_be_thrown_away(tmp_path: Path, artifact: Path, damage:
     assert path.is_file()
     damage(path)
     fresh = FileModelRegistry(tmp_path / "store")
-    assert numbers(fresh, odd=None) == list(range(99, 0, -2))
+    assert numbers(fresh, odd="yes") == list(range(99, 0, -2))
     assert numbers(fresh, n="50") == [50]
     assert fresh.verify().problems == []
 
@@ -151,3 +151,18 @@ def test_indexes_are_always_right(tmp_path: Path, artifact: Path, seed: int) -> 
             assert [(found.version, found.tags) for found in reader.versions("m")] == sorted(
                 truth.items(), reverse=True
             )
+
+
+def test_two_changes_within_one_tick_of_the_clock(tmp_path: Path, artifact: Path) -> None:
+    """Many file systems keep times in steps: the second change leaves the folder's time as it was."""
+    registry, other = fill(tmp_path / "store", artifact, 10), FileModelRegistry(tmp_path / "store")
+    states, moment = tmp_path / "store" / "models" / "m" / "state", time.time()
+    for number, value in ((3, "a"), (4, "b"), (3, "c")):
+        other.set_tags("m", number, {"n": value})
+        os.utime(states, (moment, moment))
+        os.utime(states / f"{number}.json", (moment, moment))
+        assert numbers(registry, n=value) == [number]
+        assert {found.version: found.tags["n"] for found in registry.versions("m")}[number] == value
+    other.delete("m", 4)
+    os.utime(states, (moment, moment))
+    assert 4 not in numbers(registry)

@@ -156,6 +156,11 @@ def blob(members: Members) -> int:
     return next(place for place, (entry, _) in enumerate(members) if entry.name.startswith("blobs/"))
 
 
+def flip(members: Members, place: int) -> None:
+    entry, data = members[place]
+    members[place] = (entry, bytes([data[0] ^ 1]) + data[1:])
+
+
 HOSTILE: dict[str, Callable[[Members], object]] = {
     "climbs": lambda members: rename(members, "../../evil"),
     "climbs inside": lambda members: rename(members, "models/../../evil"),
@@ -177,6 +182,7 @@ HOSTILE: dict[str, Callable[[Members], object]] = {
     "folder": lambda members: special(members, tarfile.DIRTYPE),
     "sparse": lambda members: special(members, tarfile.GNUTYPE_SPARSE),
     "content changed": lambda members: members.__setitem__(blob(members), (members[blob(members)][0], b"evil")),
+    "a byte changed": lambda members: flip(members, blob(members)),
     "content missing": lambda members: members.pop(blob(members)),
     "no header": lambda members: members.pop(0),
     "newer": lambda members: change(members, "export.json", schema_version=99),
