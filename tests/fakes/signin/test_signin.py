@@ -102,3 +102,16 @@ def test_openid_configuration_of_both_versions(azure):
     for path in ("v2.0/.well-known/openid-configuration", ".well-known/openid-configuration"):
         answer = requests.get(f"{LOGIN}/{azure.settings.tenant_id}/{path}").json()
         assert answer["token_endpoint"].endswith("/oauth2/v2.0/token")
+
+
+@pytest.mark.azure
+def test_the_sdk_signs_in_with_a_managed_identity(azure):
+    from azureml.core import Workspace
+    from azureml.core.authentication import MsiAuthentication
+
+    s = azure.settings
+    found = Workspace.get(
+        "fake-ws", auth=MsiAuthentication(), subscription_id=s.subscription_id, resource_group=s.resource_group
+    )
+    assert found.location == s.region
+    assert "SignIn_ManagedIdentityToken" in azure.state.requests.counts()
