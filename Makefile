@@ -145,6 +145,10 @@ MINUTES ?= 5
 soak: $(VENV)/.dev ## load the scoring host for MINUTES while its workers are killed
 	$(BIN)/python -m bench.serving.soak --minutes $(MINUTES)
 
+.PHONY: bench-registry
+bench-registry: $(VENV)/.dev ## compare registries (needs an index for the peers; QUICK=1 is shorter)
+	$(BIN)/python -m bench.registry $(if $(QUICK),--quick)
+
 .PHONY: bench-serving
 bench-serving: $(VENV)/.dev ## compare scoring services (needs wrk and an index for the peers; about 3 GB in .bench)
 	bench/serving/envs.sh .bench
