@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,9 +20,23 @@ from deploy.local.state import ServiceFolder
 from deploy.process import ProcessServices
 from deploy.services import ServiceState
 from integration.conftest import ImageProject
+from tests.contract.canary import CanaryContract
 from tests.contract.services import TWO, answer_of
 from tests.contract.services_local import LocalServicesContract
 from tests.contract.services_project import PORTS
+
+
+class TestCanaryOfContainers(CanaryContract):
+    @pytest.fixture
+    def services(self, tmp_path: Path, engine: Engine) -> Iterator[DockerServices]:
+        services = DockerServices(tmp_path / "services", engine, ports=PORTS)
+        yield services
+        for info in list(services.services()):
+            services.delete(info.name)
+
+    @pytest.fixture
+    def project(self, image_project: ImageProject) -> ImageProject:
+        return image_project
 
 
 class TestDockerServices(LocalServicesContract):
@@ -48,29 +61,6 @@ class TestDockerServices(LocalServicesContract):
 
     def running(self, services: LocalServices) -> int:
         return len([item for item in containers(services) if item.status == "running"])
-
-    def test_a_killed_deployment_is_cleared_away(  # type: ignore[override]
-        self, services: DockerServices, project: ImageProject
-    ) -> None:
-        """SIGKILL gives no chance to clear away: the next command does."""
-        before = services.deploy(project.request(3.0))
-        request = project.request(4.0, init="hang")
-
-        def killed(line: str) -> None:
-            if line.startswith("waiting"):
-                os._exit(9)
-
-        child = os.fork()
-        if child == 0:  # no clearing away: the process is gone, as with SIGKILL
-            DockerServices(services.root, Engine()).deploy(request, progress=killed)
-            os._exit(1)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 9
-        assert self.running(services) == 2
-        assert services.get("line-qa") == before
-        services.ensure("line-qa")
-        assert self.running(services) == 1
-        assert services.get("line-qa") == before
 
     def test_the_container_can_do_no_harm(self, services: DockerServices, project: ImageProject) -> None:
         services.deploy(replace(project.request(3.0), cpu=0.5, memory_gb=0.25))

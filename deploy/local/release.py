@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
 import time
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +12,7 @@ from deploy import content
 from deploy.errors import DeployError, DeployFailed, ServiceNotFound
 from deploy.images import Progress
 from deploy.local.front import Front
+from deploy.local.signals import interrupt_deferred
 from deploy.local.state import DRAINING, SERVING, STARTING, RevisionRecord, ServiceFolder, ServiceRecord
 from deploy.services import DeployRequest
 from deploy.smoke import read_golden, smoke
@@ -225,19 +223,3 @@ def _forget(
 
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-
-
-@contextlib.contextmanager
-def interrupt_deferred() -> Iterator[None]:
-    """Ctrl-C takes effect after this section, not in the middle of it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if came:
-            signal.raise_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ from deploy.local.front import PORTS, Front
 from deploy.local.locking import being_changed, changing
 from deploy.local.programs import host_environment
 from deploy.local.runners import Place, Runner
+from deploy.local.signals import interrupted_by_termination
 from deploy.local.state import (
     DRAINING,
     SERVING,
@@ -73,7 +74,8 @@ class LocalServices(Services):
         check_name(request.service)
         release.check(request, traffic)
         self.runner(self.target).check()
-        with changing(self.root, request.service, f"deployment of {request.package.model.reference}"):
+        what = f"deployment of {request.package.model.reference}"
+        with changing(self.root, request.service, what), interrupted_by_termination():
             release.deploy(self, request, traffic, timeout, progress or _silent)
         return self.get(request.service)
 
@@ -96,7 +98,7 @@ class LocalServices(Services):
 
     def ensure(self, service: str, *, progress: Progress | None = None) -> ServiceInfo:
         folder = self.folder(service)
-        with changing(self.root, service, "start"):
+        with changing(self.root, service, "start"), interrupted_by_termination():
             release.ensure(self, folder, folder.read(), progress or _silent)
         return self.get(service)
 

@@ -15,6 +15,7 @@ from registry.azure.models import AzureModelRegistry
 from registry.azure.workspace import AzureWorkspace
 from registry.models import Lineage, ModelVersion
 from tests.contract.azure import azure_account, azure_door, azure_workspace
+from tests.contract.canary import CanaryContract
 from tests.contract.services import ServicesContract, answer_of
 from tests.contract.services_project import Project
 
@@ -45,7 +46,7 @@ class _Azure:
         return AzureProject(tmp_path / "project", register)
 
 
-class TestAksServices(_Azure, ServicesContract):
+class _Aks(_Azure):
     """Endpoints on an attached cluster."""
 
     @pytest.fixture
@@ -57,6 +58,14 @@ class TestAksServices(_Azure, ServicesContract):
         )
         ComputeTarget.attach(azure_workspace.sdk, "aks", configuration).wait_for_completion()
         return AzureServices(azure_workspace, targets={"qa": "aks", "production": "aks"})
+
+
+class TestAksServices(_Aks, ServicesContract):
+    """Deploying, keys, logs, shares of traffic."""
+
+
+class TestCanaryOfAks(_Aks, CanaryContract):
+    """A share of traffic, watched, then everything or nothing."""
 
 
 class TestAciServices(_Azure, ServicesContract):
