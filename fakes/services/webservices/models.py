@@ -156,6 +156,11 @@ class Webservices(Backend):
             self._not_busy(old)
         now = self.state.clock.now()
         where = address(self.state, workspace, compute_type, old.id if old else "", payload)
+        if compute_type == ACI and any(other is not old for other in self.at(where.hostname)):
+            raise bad_request(
+                f"The DNS name label of {where.hostname} is taken by another container group.",
+                "DnsNameLabelNotAvailable",
+            )
         service = self._new(workspace, payload, compute_type, created_by, where, old)
         if compute_type == ENDPOINT:
             service.own_settings = defaults.endpoint(payload)

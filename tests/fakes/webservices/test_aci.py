@@ -235,6 +235,16 @@ def test_what_is_not_there(azure: Any, workspace: Any, auth: dict[str, str]) -> 
     assert requests.get(f"{base}/operations/nothing", headers=auth).status_code == 404
 
 
+def test_a_dns_label_is_the_address_and_is_taken_once(register: Make, deploy: Make) -> None:
+    from azureml.exceptions import WebserviceException
+
+    model = register()
+    service = deploy("one", [model], dns_name_label="my-label", location="northeurope")
+    assert service.scoring_uri == "http://my-label.northeurope.azurecontainer.io/score"
+    with pytest.raises(WebserviceException, match="DnsNameLabelNotAvailable"):
+        deploy("two", [model], dns_name_label="my-label", location="northeurope")
+
+
 def test_a_model_that_a_service_needs_is_not_deleted(deploy: Make) -> None:
     from azureml.exceptions import WebserviceException
 
