@@ -145,6 +145,11 @@ MINUTES ?= 5
 soak: $(VENV)/.dev ## load the scoring host for MINUTES while its workers are killed
 	$(BIN)/python -m bench.serving.soak --minutes $(MINUTES)
 
+.PHONY: bench
+bench: $(VENV)/.dev ## what can be measured without peers: the registry and the fake, in short
+	$(BIN)/python -m bench.registry --quick
+	$(BIN)/python bench/fakes/core.py
+
 .PHONY: bench-registry
 bench-registry: $(VENV)/.dev ## compare registries (needs an index for the peers; QUICK=1 is shorter)
 	$(BIN)/python -m bench.registry $(if $(QUICK),--quick)
