@@ -65,7 +65,7 @@ class Front:
                 pass_fds=[listening.fileno()],
             )
             chosen = int(listening.getsockname()[1])
-        if not wait_until(lambda: not self.alive or self._answers(chosen), 20):
+        if not wait_until(lambda: not self.alive or self._answers(chosen), 60):
             self.stop()
             raise DeployTimeout(f"the gateway of {self.folder.name!r} does not answer", phase="start")
         if not self.alive:

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +36,9 @@ DRAIN_SECONDS = 30.0
 class Gateway(ProxyMiddleware):
     """The WSGI application."""
 
-    def __init__(self, router: Router, token: str, *, timeout: int = 60) -> None:
+    def __init__(self, router: Router, service: str, token: str, *, timeout: int = 300) -> None:
         super().__init__(_nothing, {}, timeout=timeout)
+        self.service = service
         self.router = router
         self.token = token
 
@@ -50,25 +51,34 @@ class Gateway(ProxyMiddleware):
         if upstream is None:
             message = "no revision of this service is running"
             return _problem(503, message, {"retry-after": "1"})(environ, start_response)
-        outcome = {"status": 500}
+        target = f"http://127.0.0.1:{upstream.port}"
         options: dict[str, Any] = {
-            "target": f"http://127.0.0.1:{upstream.port}",
+            "target": target,
             "host": None,
             "headers": {},
             "remove_prefix": False,
+            "ssl_context": None,
         }
+        begun: list[tuple[str, list[tuple[str, str]]]] = []
 
-        def begin_answer(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            outcome["status"] = int(status.split()[0])
-            kept = [(name, value) for name, value in headers if name.lower() not in ("server", "date")]
-            return start_response(status, [*kept, (REVISION_HEADER, upstream.id)], exc_info)
+        def hold(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> Callable[[bytes], object]:
+            begun.append((status, headers))
+            return lambda data: None
 
         try:
-            body = self.proxy_to(options, path, "/")(environ, begin_answer)
+            body = self.proxy_to(options, path, "/")(environ, hold)
         except BaseException:
             self.router.leave(upstream, 502, begin)
             raise
-        return ClosingIterator(body, lambda: self.router.leave(upstream, outcome["status"], begin))
+        status, headers = begun[-1]
+        code = int(status.split()[0])
+        if code == 502 and not any(name.lower() == "x-model-digest" for name, _ in headers):
+            self.router.leave(upstream, code, begin)
+            message = f"revision {upstream.id} does not answer; mlops services start {self.service}"
+            return _problem(502, message, {REVISION_HEADER: upstream.id})(environ, start_response)
+        kept = [(name, value) for name, value in headers if name.lower() not in ("server", "date")]
+        start_response(status, [*kept, (REVISION_HEADER, upstream.id)])
+        return ClosingIterator(body, lambda: self.router.leave(upstream, code, begin))
 
     def status(self, environ: WSGIEnvironment) -> Response:
         """The counts (GET) or a new beginning for them (DELETE), for whoever knows the token."""
@@ -103,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     token = json.loads((options.folder / "gateway.json").read_text(encoding="utf-8"))["token"]
     document = options.folder / "service.json"
-    gateway = Gateway(Router(document), token)
+    gateway = Gateway(Router(document), options.folder.name, token)
     listening = socket.socket(fileno=options.fd)
     host, port = listening.getsockname()[:2]
     server = make_server(host, port, gateway, threaded=True, fd=listening.fileno(), request_handler=Handler)

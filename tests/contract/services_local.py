@@ -48,6 +48,9 @@ class LocalServicesContract(ServicesContract):
         down = services.get("line-qa")
         assert (down.state, down.uri) == (ServiceState.UNHEALTHY, before.uri)
         assert down.error
+        answer = services.invoke("line-qa", TWO)
+        assert answer.status == 502
+        assert b"mlops services start line-qa" in answer.body
         assert services.ensure("line-qa") == before
         assert services.keys("line-qa") == keys
         assert answer_of(services) == 6.0
@@ -56,7 +59,7 @@ class LocalServicesContract(ServicesContract):
         before = services.deploy(project.request(3.0))
         front = Front(ServiceFolder(services.root, "line-qa"))
         front.program.signal(signal.SIGKILL)
-        assert wait_until(lambda: not front.alive, 10)
+        assert wait_until(lambda: not front.alive, 30)
         self.kill(services, "line-qa")
         assert services.get("line-qa").state == ServiceState.UNHEALTHY
         with pytest.raises(DeployError) as failure:
@@ -127,10 +130,10 @@ class LocalServicesContract(ServicesContract):
     def test_requests_in_flight_are_answered(self, services: LocalServices, project: Project) -> None:
         services.deploy(project.request(3.0))
         front, port = Front(ServiceFolder(services.root, "line-qa")), _port(services)
-        slow = json.dumps({"data": [[2.0]], "sleep": 1.5}).encode()
+        slow = json.dumps({"data": [[2.0]], "sleep": 3}).encode()
         with ThreadPoolExecutor() as pool:
             answer = pool.submit(services.invoke, "line-qa", slow)
-            assert wait_until(lambda: front.counts(port)["revisions"][0]["in_flight"] == 1, 10)
+            assert wait_until(lambda: front.counts(port)["revisions"][0]["in_flight"] == 1, 30)
             services.deploy(project.request(4.0))
             assert json.loads(answer.result().body) == {"result": [6.0]}
         assert self.running(services) == 1

@@ -34,7 +34,7 @@ class TestProcessServices(LocalServicesContract):
     def kill(self, services: LocalServices, service: str) -> None:
         for program in programs(services.root):
             program.signal(signal.SIGKILL)
-            assert wait_until(lambda program=program: not program.alive, 10)
+            assert wait_until(lambda program=program: not program.alive, 30)
 
     def running(self, services: LocalServices) -> int:
         return sum(program.alive for program in programs(services.root))
@@ -83,7 +83,7 @@ def test_a_program_is_known_by_its_lock(tmp_path: Path) -> None:
     program.start(command, stdout=out, stderr=out, cwd=tmp_path, env=dict(os.environ))
     try:
         assert program.alive
-        assert wait_until(lambda: out.read_text().endswith("\n"), 10)
+        assert wait_until(lambda: out.read_text().endswith("\n"), 30)
         assert program.pid == int(out.read_text())
         assert program.exit_code() is None
     finally:
@@ -106,7 +106,7 @@ def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(600)"
     program.start([sys.executable, "-c", code], stdout=out, stderr=out, cwd=tmp_path, env=dict(os.environ))
-    assert wait_until(lambda: out.read_text() == "on\n", 10)
+    assert wait_until(lambda: out.read_text() == "on\n", 30)
     program.stop(grace=0.2)
     assert not program.alive
 
