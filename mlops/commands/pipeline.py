@@ -49,7 +49,7 @@ def run(
     runner = app.backend.pipelines
     what: Any = training(app)
     config = None
-    given = assignments(parameters, "-p")
+    given = dict(assignments(parameters, "-p"))
     if published:
         what = runner.find(app.settings["pipeline.name"], build_id)
         own = app.settings["build.id"]
