@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +140,9 @@ class StepJob:
             return parallel.command_line(python, arguments)
         command = self.values.get("Command") or configuration.get("command")
         if command:
-            return command_line({"command": command}, python, arguments)
+            # Its first word and the rest come apart. What was one word stays one; operators of the shell still work.
+            words = [shlex.quote(word) if re.search(r"\s", word) else word for word in arguments]
+            return command_line({"command": " ".join([str(command), *words])}, python, [])
         if not (code / str(configuration["script"])).is_file():
             raise AzureError(400, "UserError", f"The script {configuration['script']} is not in the snapshot.")
         return command_line(configuration, python, arguments)

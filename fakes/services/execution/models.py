@@ -47,6 +47,16 @@ def check(state: State, workspace: Workspace, configuration: Mapping[str, Any]) 
         raise bad_request("The run configuration names no compute target.")
     if not configuration.get("script") and not configuration.get("command"):
         raise bad_request("The run configuration has neither a script nor a command.")
+    check_shape(configuration)
+    if target == "amlcompute":
+        raise not_offered("A cluster that is made for one run")
+    if target != "local":
+        state.backend(Computes).get(workspace, str(target))
+    return str(target)
+
+
+def check_shape(configuration: Mapping[str, Any]) -> None:
+    """Refuse what one Python process on one node cannot stand for. Raises ``AzureError`` 501."""
     framework = str(configuration.get("framework") or "Python")
     communicator = str(configuration.get("communicator") or "None")
     nodes = int(configuration.get("nodeCount") or 1)
@@ -54,18 +64,8 @@ def check(state: State, workspace: Workspace, configuration: Mapping[str, Any]) 
         raise not_offered(f"A run on {nodes} nodes")
     if framework.lower() not in FRAMEWORKS:
         raise not_offered(f"The framework {framework}")
-    if communicator.lower() not in ("none", ""):
+    if communicator.lower() != "none":
         raise not_offered(f"A distributed run ({communicator})")
-    if target == "amlcompute":
-        raise not_offered("A cluster that is made for one run")
-    if target != "local":
-        _check_target(state, workspace, str(target), nodes)
-    return str(target)
-
-
-def _check_target(state: State, workspace: Workspace, target: str, nodes: int) -> None:
-    computes = state.backend(Computes)
-    computes.get(workspace, target)
 
 
 def begin(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fakes.core.errors import bad_request
 from fakes.executor.jobs import Jobs
+from fakes.executor.parallel import is_parallel
 from fakes.executor.pipeline import start_pipeline_run
 from fakes.services.compute.models import Computes
-from fakes.services.execution.models import cancel_address
+from fakes.services.execution.models import cancel_address, check_shape
 from fakes.services.history.backend import HistoryBackend
 from fakes.services.pipelines.backend import PipelinesBackend
 from fakes.services.pipelines.entities import is_active
-from fakes.services.pipelines.graphs import PARAMETER
+from fakes.services.pipelines.graphs import parameters
 from fakes.services.pipelines.models import FINAL_RUN
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ def submit(state: State, workspace: Workspace, run_id: str, *, host: str, parent
     entity = pipelines.entities.get("PipelineRuns", run_id)
     if entity["IsSubmitted"]:
         raise bad_request(f"Pipeline run {run_id} was submitted already.", code="BadRequest")
-    _check_targets(state, workspace, pipelines.entities.get("Graphs", entity["GraphId"]), entity)
+    _check_nodes(state, workspace, pipelines.entities.get("Graphs", entity["GraphId"]), entity)
     history = state.backend(HistoryBackend).of(workspace)
     experiment = history.create_experiment(entity["RunHistoryExperimentName"], exist_ok=True)
     run = history.put_run(
@@ -89,12 +91,18 @@ def cancel(state: State, workspace: Workspace, run_id: str) -> None:
         history.set_status(run_id, "Canceled")
 
 
-def _check_targets(state: State, workspace: Workspace, graph: Mapping[str, Any], entity: Mapping[str, Any]) -> None:
+def _check_nodes(state: State, workspace: Workspace, graph: Mapping[str, Any], entity: Mapping[str, Any]) -> None:
+    """Refuse a graph with a step that could not run as Azure would run it. Raises ``AzureError`` 404, 501."""
+    service = state.backend(PipelinesBackend).of(workspace)
     for node in graph["ModuleNodes"]:
-        for item in node.get("ModuleParameters") or []:
-            if item["Name"] != "Target" or not item.get("Value"):
-                continue
-            target = item["Value"]
-            if str(item.get("ValueType", "0")) in PARAMETER:
-                target = entity["ParameterAssignments"].get(target)
-            state.backend(Computes).get(workspace, str(target))
+        module = service.module(node["ModuleId"])["Data"]
+        values = parameters(node, module, entity["ParameterAssignments"])
+        if values.get("Target"):
+            state.backend(Computes).get(workspace, str(values["Target"]))
+        configuration = json.loads(node.get("Runconfig") or "{}") or {}
+        own = {"framework": "Framework", "communicator": "Communicator", "nodeCount": "NodeCount"}
+        shape = {key: values.get(name) or configuration.get(key) for key, name in own.items()}
+        if is_parallel(module):
+            # Its driver does the mini-batches of all nodes in turn.
+            shape["nodeCount"] = 1
+        check_shape(shape)

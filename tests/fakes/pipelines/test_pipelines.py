@@ -267,6 +267,61 @@ def test_steps_that_the_fake_does_not_run_are_refused(azure: Any, auth: dict[str
     assert "DataTransferStep" in answer.json()["Error"]["Message"]
 
 
+def test_a_step_on_several_nodes_is_refused_before_anything_runs(workspace: Any, tmp_path: Path) -> None:
+    from azureml.core.compute import ComputeTarget
+    from azureml.core.runconfig import MpiConfiguration, RunConfiguration
+    from azureml.pipeline.core import Pipeline
+    from azureml.pipeline.steps import MpiStep, PythonScriptStep
+
+    cluster(workspace)
+    folder = project(tmp_path / "src", last="print('never')\n")
+    wide = RunConfiguration()
+    wide.mpi = MpiConfiguration(node_count=2)
+    wide.node_count = 2
+    several = PythonScriptStep(
+        "last.py", name="wide", compute_target="cpu", source_directory=folder, runconfig=wide, allow_reuse=False
+    )
+    mpi = MpiStep(
+        name="mpi",
+        source_directory=folder,
+        script_name="last.py",
+        compute_target=ComputeTarget(workspace, "cpu"),
+        arguments=["x"],
+        node_count=2,
+        process_count_per_node=1,
+    )
+    for step_of in (several, mpi):
+        with pytest.raises(Exception, match=r"not implemented by this fake|NotImplementedByFake"):
+            Pipeline(workspace, [step_of]).submit("nightly")
+    assert "nightly" not in workspace.experiments or list(workspace.experiments["nightly"].get_runs()) == []
+
+
+def test_a_command_step(workspace: Any, tmp_path: Path) -> None:
+    from azureml.core import Environment
+    from azureml.core.runconfig import RunConfiguration
+    from azureml.pipeline.core import Pipeline, PipelineData
+    from azureml.pipeline.steps import CommandStep
+
+    cluster(workspace)
+    tell = "import os, sys\nprint(os.path.isdir(sys.argv[1]), os.environ['COLOUR'])\n"
+    configuration = RunConfiguration()
+    configuration.environment = Environment("command")
+    configuration.environment_variables = {"COLOUR": "red"}
+    out = PipelineData("out", datastore=workspace.get_default_datastore())
+    command = CommandStep(
+        name="command",
+        command=["mkdir", "-p", out, "&&", "echo", "two words", "&&", "python", "tell.py", out],
+        outputs=[out],
+        compute_target="cpu",
+        runconfig=configuration,
+        source_directory=project(tmp_path / "src", tell=tell),
+    )
+    run = Pipeline(workspace, [command]).submit("nightly")
+    assert ended(run) == "Finished", step(run, "command").get_stdout_log()
+    log = step(run, "command").get_stdout_log()
+    assert log.splitlines()[:2] == ["two words", "True red"]
+
+
 def test_a_graph_that_cannot_run_is_refused(azure: Any, auth: dict[str, str]) -> None:
     base = f"https://{azure.settings.region}.api.azureml.ms/pipelines/v1.0{azure.state.workspace().arm_id}"
 
