@@ -101,10 +101,11 @@ class FeedReader:
             output = node["outputs"].get(source.port)
         if output is None:
             raise bad_request(f"Step {source.node_id} has no output {source.port}.", "BadRequest")
-        return self._path(output["datastore"], output["path"])
+        # Who made it is part of what it is: two runs may write to one path.
+        return self._path(output["datastore"], output["path"], made_by=output["run"])
 
-    def _path(self, datastore: str | None, path: str) -> Feed:
-        return Feed(self.job, self.workspace, f"path:{datastore}/{path}", datastore, path)
+    def _path(self, datastore: str | None, path: str, made_by: str = "") -> Feed:
+        return Feed(self.job, self.workspace, f"path:{datastore}/{path}@{made_by}", datastore, path)
 
     def _saved(self, saved_id: str) -> Feed:
         return Feed(self.job, self.workspace, f"dataset:{saved_id}", saved_id=saved_id)

@@ -169,7 +169,12 @@ class StepJob:
                 bindings.Output(path, datastore, prefix, registration if registration.get("Name") else None),
             )
             paths[name] = str(path)
-            stored[name] = {"datastore": datastore["name"], "path": prefix, "type": setting.get("DataTypeId")}
+            stored[name] = {
+                "datastore": datastore["name"],
+                "path": prefix,
+                "type": setting.get("DataTypeId"),
+                "run": self.child_id,
+            }
         with self.job.locked() as state:
             node = state.backend(PipelinesBackend).of(self.workspace).nodes(self.entity["Id"])[self.node_id]
             node["outputs"] = stored

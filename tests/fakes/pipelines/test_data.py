@@ -158,3 +158,21 @@ def test_a_tabular_data_set_is_read_in_the_step(workspace: Any, tmp_path: Path) 
         source_directory=project(tmp_path / "src", sum=script),
     )
     assert "sum 3" in said(Pipeline(workspace, [step]).submit("data"))
+
+
+def test_what_reads_a_path_runs_again_when_another_run_wrote_there(workspace: Any, tmp_path: Path) -> None:
+    from azureml.data import OutputFileDatasetConfig
+    from azureml.pipeline.core import Pipeline, PipelineParameter
+    from azureml.pipeline.steps import PythonScriptStep
+
+    cluster(workspace)
+    write = "import os, sys\nopen(os.path.join(sys.argv[1], 'x.txt'), 'w').write(sys.argv[2])\n"
+    folder = project(tmp_path / "src", read=READ, write=write)
+    made = OutputFileDatasetConfig("made", destination=(workspace.get_default_datastore(), "always/here"))
+    text = PipelineParameter("text", "one")
+    common = {"compute_target": "cpu", "source_directory": folder}
+    first = PythonScriptStep("write.py", name="write", arguments=[made, text], **common)
+    second = PythonScriptStep("read.py", name="read", arguments=[made.as_input("made").as_mount()], **common)
+    pipeline = Pipeline(workspace, [first, second])
+    assert "read one" in said(pipeline.submit("data"))
+    assert "read two" in said(pipeline.submit("data", pipeline_parameters={"text": "two"}))
