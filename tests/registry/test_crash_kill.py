@@ -17,6 +17,7 @@ from tests.registry.operations import OPERATIONS, sources
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1800),  # hundreds of processes; a busy machine takes its time
     pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to kill a process at a system call"),
 ]
 

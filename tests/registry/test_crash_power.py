@@ -17,6 +17,7 @@ __all__ = ["forker"]
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1800),  # hundreds of processes; a busy machine takes its time
     pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace, to record system calls"),
 ]
 CALLS = "openat,close,read,write,pwrite64,lseek,ftruncate,fsync,fdatasync,mkdir,rename,link,unlink"

@@ -55,6 +55,7 @@ NAMES = [
 
 @strace
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_call_that_fails(forker: subprocess.Popen[str], tmp_path: Path, name: str) -> None:
     operation, work = OPERATIONS[name], tmp_path / "work"

@@ -19,6 +19,8 @@ from registry.files.data import FileDataSets
 from registry.files.models import FileModelRegistry
 from registry.files.runs import FileRunHistory
 
+pytestmark = pytest.mark.slow
+
 PROCESSES = 8
 WHO = {"who": "me", "why": "test"}
 
