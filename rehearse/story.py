@@ -117,9 +117,11 @@ class Story:
             if not isinstance(changed, StepResult) or changed.state != SUCCEEDED or changed.note.startswith("sabotage"):
                 return
             if DEPLOYMENT in (changed.command or "") and "--stage production" in (changed.command or ""):
-                changed.note = "sabotage: the service is stopped now"
+                changed.note = "sabotage: the service is taken away now"
                 service = next(item for item in cloud.mlops("services", "list") if item["stage"] == "production")
-                cloud.mlops("services", "stop", service["name"])
+                # Azure has no way to stop a service: there it is deleted.
+                how = ["stop", service["name"]] if self.backend == "local" else ["delete", service["name"], "--yes"]
+                cloud.mlops("services", *how)
 
         shortened = self.kit.project.shortened
         engine.world.extra = {**watched, **ANOTHER_MODEL}
