@@ -268,7 +268,7 @@ def _async(call: Call, made: Deployment) -> dict[str, str]:
         "Retry-After": "0",
         "Azure-AsyncOperation": f"https://management.azure.com/subscriptions/{p['subscription']}/resourcegroups/"
         f"{p['resource_group']}/providers/Microsoft.Resources/deployments/{made.name}/operationStatuses/"
-        f"{made.operation_id}?api-version=2020-06-01"
+        f"{made.operation_id}?api-version=2020-06-01",
     }
 
 
