@@ -123,7 +123,8 @@ def materialise(state: State, workspace: Workspace, saved_id: str, folder: Path)
         if not names:
             raise CannotRead(f"no file matches {place.path} on datastore {place.datastore['name']}")
         for name in names:
-            relative = name[len(place.base) :].lstrip("/")
+            # As the native engine names them: several paths keep their whole names, below that of their datastore.
+            relative = name[len(place.base) :].lstrip("/") if len(found) == 1 else f"{place.datastore['name']}/{name}"
             last = storage.below(folder, relative)
             storage.fetch(state, place.datastore, name, last)
     return last if len(found) == 1 and found[0].is_file else folder

@@ -74,6 +74,30 @@ def test_a_file_data_set_as_mount(workspace: Any, store: Any, tmp_path: Path) ->
     assert "read a,b" in said(run)
 
 
+def test_several_paths_lie_where_the_engine_puts_them(workspace: Any, store: Any, tmp_path: Path) -> None:
+    from azureml.core import Dataset
+    from azureml.pipeline.core import Pipeline
+    from azureml.pipeline.steps import PythonScriptStep
+
+    cluster(workspace)
+    files = Dataset.File.from_files([(store, "in/a.txt"), (store, "other/*")], validate=False)
+    walk = (
+        "import os, sys\n"
+        "root = sys.argv[1]\n"
+        "found = [os.path.relpath(os.path.join(f, n), root) for f, _, names in os.walk(root) for n in names]\n"
+        "print('found', *sorted(found))\n"
+    )
+    step = PythonScriptStep(
+        "walk.py",
+        name="read",
+        arguments=[files.as_named_input("files").as_mount()],
+        compute_target="cpu",
+        source_directory=project(tmp_path / "src", walk=walk),
+    )
+    log = said(Pipeline(workspace, [step]).submit("data"))
+    assert "found " + " ".join(sorted(path.lstrip("/") for path in files.to_path())) in log
+
+
 def test_a_data_set_that_names_no_file_fails_the_step(workspace: Any, store: Any, tmp_path: Path) -> None:
     from azureml.core import Dataset
 
