@@ -75,7 +75,7 @@ def raise_failure(runner: LocalRunner, status: PipelineStatus) -> None:
     raise PipelineError(status.error or f"run {status.run_id} failed", hint=f"mlops pipeline logs {status.run_id}")
 
 
-def cancel(runner: LocalRunner, run_id: str, *, timeout: float = 60.0) -> PipelineStatus:
+def cancel(runner: LocalRunner, run_id: str, *, timeout: float = 120.0) -> PipelineStatus:
     """Leave word, and wait until the driver has ended the run."""
     status = runner.status(run_id)
     if status.state.final:
