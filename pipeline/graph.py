@@ -27,12 +27,21 @@ class Step:
     """Whether an unchanged step may be left out: its result depends on nothing but `inputs`, `depends` and the code."""
     depends: tuple[str, ...] = ()
     """Fields of the configuration that its result depends on."""
+    depends_when: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Further fields that it depends on while a field is set."""
 
     def load(self) -> Callable[[StepContext], Document]:
         """Import the function."""
         module, _, name = self.function.partition(":")
         function: Callable[[StepContext], Document] = getattr(importlib.import_module(module), name)
         return function
+
+    def settings(self, config: PipelineConfig) -> dict[str, object]:
+        """The settings that its result depends on."""
+        names = [*self.depends]
+        for flag, more in self.depends_when:
+            names += more if getattr(config, flag) else ()
+        return {name: getattr(config, name) for name in names}
 
     def result_type(self) -> type[Document]:
         """The class of its result."""
@@ -63,7 +72,8 @@ class Pipeline:
             if missing or step.name in seen:
                 raise PipelineNotFound(f"step {step.name} of {self.name}: {missing or 'its name is taken'}")
             seen.add(step.name)
-            unknown = set(step.depends) - known
+            named = {name for flag, more in step.depends_when for name in (flag, *more)}
+            unknown = ({*step.depends} | named) - known
             if unknown:
                 raise PipelineNotFound(f"step {step.name} depends on unknown settings {sorted(unknown)}")
         if set(self.parameters) - known:
@@ -105,11 +115,9 @@ TRAINING = Pipeline(
                 "seed",
                 "test_size",
                 "search",
-                "grid",
-                "metric",
-                "direction",
                 "lock_digest",
             ),
+            depends_when=(("search", ("grid", "metric", "direction")),),
         ),
         Step("evaluate", "pipeline.steps.evaluate:evaluate", "EvaluateResult", inputs=("train",)),
         Step("register", "pipeline.steps.register:register", "RegisterResult", inputs=("train", "evaluate")),

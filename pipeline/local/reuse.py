@@ -31,7 +31,7 @@ def fingerprint(step: Step, config: PipelineConfig, inputs: dict[str, Path], roo
     """What the result of a reusable step depends on: settings, results of the steps before, code, lock, interpreter."""
     document = {
         "step": step.name,
-        "settings": {name: getattr(config, name) for name in step.depends},
+        "settings": step.settings(config),
         "inputs": {name: file_digest(folder / RESULT) for name, folder in inputs.items()},
         "code": provenance.code_digest(root, ("model", "pipeline", "registry", "score")),
         "lock": provenance.lock_digest(root),
