@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -103,6 +104,7 @@ def run(
 
 def main() -> int:
     """Run; return the exit code."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))  # so that what was started is ended
     try:
         code = cli.main(standalone_mode=False)
     except RehearseError as error:
