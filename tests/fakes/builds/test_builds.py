@@ -37,7 +37,9 @@ def test_an_environment_is_built_with_a_log(azure: Any, workspace: Any, environm
 def test_an_environment_is_built_on_compute(workspace: Any, environment: Any) -> None:
     from azureml.core.compute import AmlCompute, ComputeTarget
 
-    target = ComputeTarget.create(workspace, "cpu", AmlCompute.provisioning_configuration("STANDARD_DS2_V2", max_nodes=1))
+    target = ComputeTarget.create(
+        workspace, "cpu", AmlCompute.provisioning_configuration("STANDARD_DS2_V2", max_nodes=1)
+    )
     target.wait_for_completion()
     assert environment.build(workspace, image_build_compute="cpu").status == "Succeeded"
     with pytest.raises(Exception, match="none not found"):
