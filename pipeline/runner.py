@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.config import PipelineConfig
 from pipeline.documents import Document
-from pipeline.errors import PipelineNotFound
+from pipeline.errors import PipelineError, PipelineNotFound
 from pipeline.graph import Pipeline
 from pipeline.results import RESULT
 from registry.runs import RunState
@@ -209,6 +209,17 @@ class PipelineRunner(ABC):
     def result(self, run_id: str, step: str, kind: type[R]) -> R:
         """``result.json`` of a completed step as its class. Raises ``PipelineNotFound``."""
         return kind.from_json(self.document(run_id, step))
+
+
+def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[str, Any]) -> PipelineConfig:
+    """Set parameters of a pipeline. Raises ``PipelineError`` for one that it does not declare."""
+    unknown = sorted(set(given) - set(pipeline.parameters))
+    if unknown:
+        raise PipelineError(
+            f"pipeline {pipeline.name} has no parameter {', '.join(unknown)}",
+            hint=f"its parameters: {', '.join(pipeline.parameters)}",
+        )
+    return replace(config, **given)
 
 
 def read_result(folder: Path, kind: type[R]) -> R:

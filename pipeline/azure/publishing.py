@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pipeline import provenance
 from pipeline.azure.graph import Compute, built
 from pipeline.config import PipelineConfig
-from pipeline.errors import PipelineConflict, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.graph import Pipeline
+from pipeline.publications import check_build_id, check_content, content_digest
 from pipeline.runner import PublishedPipeline
 from registry.azure.blobs import BlobFolder
 from registry.azure.workspace import AzureWorkspace, translated
 
 FOLDER = "mlops-pipelines/"
-_BUILD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class AzurePublications:
@@ -34,13 +31,9 @@ class AzurePublications:
 
     def publish(self, pipeline: Pipeline, config: PipelineConfig, build_id: str) -> PublishedPipeline:
         """Publish under a build id; the same content gives the same pipeline back."""
-        if not _BUILD.fullmatch(build_id):
-            raise PipelineError(
-                f"{build_id!r} is no build id: letters, digits, '.', '_' and '-', at most 100",
-                hint="--build-id, or MLOPS_BUILD_ID",
-            )
+        check_build_id(build_id)
         name = f"{pipeline.name}/{build_id}.json"
-        content = self._content(pipeline, config)
+        content = content_digest(pipeline, config, self._project)
         found = self._read(name)
         if found is None:
             with (
@@ -66,11 +59,9 @@ class AzurePublications:
                 with translated(f"disabling a second {pipeline.name} of build {build_id}"):
                     made.disable()  # somebody published the same build meanwhile: theirs counts
             found = self._read(name)
-        if found is None or found["content"] != content:
-            raise PipelineConflict(
-                f"build {build_id} has published another {pipeline.name} already",
-                hint="publish under a new build id: published pipelines do not change",
-            )
+        if found is None:
+            raise PipelineError(f"{pipeline.name} of build {build_id} was taken away while it was published")
+        check_content(pipeline, build_id, found["content"], content)
         return _public(found)
 
     def search(self, name: str | None, build_id: str | None) -> Iterator[PublishedPipeline]:
@@ -96,15 +87,6 @@ class AzurePublications:
             return None
         document: dict[str, Any] = json.loads(self._blobs.read(name))
         return document
-
-    def _content(self, pipeline: Pipeline, config: PipelineConfig) -> str:
-        document = {
-            "code": provenance.code_digest(self._project, pipeline.code),
-            "lock": provenance.lock_digest(self._project),
-            "steps": [step.name for step in pipeline.steps],
-            "config": config.to_json(),
-        }
-        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
 def _public(record: dict[str, Any]) -> PublishedPipeline:

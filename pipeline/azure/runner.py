@@ -14,9 +14,8 @@ from pipeline.azure.step import FROM, OUTPUT, REUSED, SAID, fetch
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound, PipelineTimeout, StepFailed
 from pipeline.graph import TRAINING, Pipeline
-from pipeline.local.runner import with_parameters
 from pipeline.results import RESULT
-from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, StepStatus
+from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, StepStatus, with_parameters
 from registry.azure.runs import AzureRunHistory
 from registry.azure.workspace import AzureWorkspace, translated
 from registry.errors import NotFound

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import StepFailed
+from pipeline.fingerprint import fingerprint
 from pipeline.graph import Pipeline, Step
 from pipeline.local.executors import Cancelled, Executor, Task
-from pipeline.local.reuse import Earlier, fingerprint
+from pipeline.local.reuse import Earlier
 from pipeline.local.state import LOG, RunRecord, StepRecord, now
 from pipeline.runner import PipelineStatus, Progress
 from registry.digests import tree_digest

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import provenance
 from pipeline.config import PipelineConfig
 from pipeline.documents import Document
-from pipeline.errors import PipelineConflict, PipelineError
 from pipeline.graph import Pipeline
 from pipeline.local.executors import Subprocess
 from pipeline.local.state import now, to_time
+from pipeline.publications import check_build_id, check_content, content_digest
 from pipeline.runner import PublishedPipeline
 
 RECORD = "published.json"
@@ -49,13 +45,9 @@ class Publications:
 
     def publish(self, pipeline: Pipeline, config: PipelineConfig, build_id: str) -> PublishedPipeline:
         """Copy first, then rename into place: a published pipeline is whole or not there."""
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", build_id):
-            raise PipelineError(
-                f"{build_id!r} is no build id: letters, digits, '.', '_' and '-', at most 100",
-                hint="--build-id, or MLOPS_BUILD_ID",
-            )
+        check_build_id(build_id)
         identity = f"{pipeline.name}-{build_id}"
-        content = self._content(pipeline, config)
+        content = content_digest(pipeline, config, self.project)
         folder = self.root / identity
         if not folder.exists():
             scratch = self.root / f".{identity}.{os.getpid()}"
@@ -72,11 +64,7 @@ class Publications:
                 if not folder.exists():
                     raise
         found = Publication.read(folder / RECORD)
-        if found.content != content:
-            raise PipelineConflict(
-                f"build {build_id} has published another {pipeline.name} already",
-                hint="publish under a new build id: published pipelines do not change",
-            )
+        check_content(pipeline, build_id, found.content, content)
         return self._public(found)
 
     def search(self, name: str | None, build_id: str | None) -> Iterator[PublishedPipeline]:
@@ -99,12 +87,3 @@ class Publications:
         return PublishedPipeline(
             record.id, record.name, record.build_id, to_time(record.created), str(self.root / record.id), config
         )
-
-    def _content(self, pipeline: Pipeline, config: PipelineConfig) -> str:
-        document = {
-            "code": provenance.code_digest(self.project, pipeline.code),
-            "lock": provenance.lock_digest(self.project),
-            "steps": [step.name for step in pipeline.steps],
-            "config": config.to_json(),
-        }
-        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -1,18 +1,12 @@
-"""Leaving out a step whose result cannot differ: what that is judged by, and where the earlier result lies."""
+"""Where the earlier result of a step lies that need not run again."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import provenance
-from pipeline.config import PipelineConfig
 from pipeline.documents import Document
-from pipeline.graph import Step
-from pipeline.results import RESULT
-from registry.digests import file_digest, tree_digest
+from registry.digests import tree_digest
 
 
 @dataclass(frozen=True)
@@ -25,19 +19,6 @@ class Earlier(Document):
     output: str
     digest: str
     """Of the output folder: a changed or damaged one is not used."""
-
-
-def fingerprint(step: Step, config: PipelineConfig, inputs: dict[str, Path], root: Path) -> str:
-    """What the result of a reusable step depends on: settings, results of the steps before, code, lock, interpreter."""
-    document = {
-        "step": step.name,
-        "settings": step.settings(config),
-        "inputs": {name: file_digest(folder / RESULT) for name, folder in inputs.items()},
-        "code": provenance.code_digest(root, ("model", "pipeline", "registry", "score")),
-        "lock": provenance.lock_digest(root),
-        "python": provenance.python_minor(),
-    }
-    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class ReuseIndex:

@@ -20,7 +20,7 @@ from pipeline.local.publishing import Publications
 from pipeline.local.reuse import ReuseIndex
 from pipeline.local.state import LOG, RunRecord, StateFolder, StepRecord
 from pipeline.results import RESULT
-from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline
+from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, with_parameters
 from registry.runs import RunState
 
 
@@ -226,17 +226,6 @@ class LocalRunner(PipelineRunner):
         raise PipelineNotFound(
             f"step {step!r} has not completed in run {run_id}", hint=f"mlops pipeline status {run_id}"
         )
-
-
-def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[str, Any]) -> PipelineConfig:
-    """Set parameters of a pipeline. Raises ``PipelineError`` for one that it does not declare."""
-    unknown = sorted(set(given) - set(pipeline.parameters))
-    if unknown:
-        raise PipelineError(
-            f"pipeline {pipeline.name} has no parameter {', '.join(unknown)}",
-            hint=f"its parameters: {', '.join(pipeline.parameters)}",
-        )
-    return replace(config, **given)
 
 
 def _scalars(parameters: Mapping[str, Any]) -> dict[str, Any]:
