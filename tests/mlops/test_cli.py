@@ -47,11 +47,11 @@ def test_help_takes_few_instructions_of_python() -> None:
     assert help_time < 4 * import_time
 
 
-def test_every_command_of_the_table_exists_and_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_of_the_table_exists_and_has_help(capfd: pytest.CaptureFixture[str]) -> None:
     for name, (module, _) in COMMANDS.items():
         assert importlib.util.find_spec(module), f"{name}: no module {module}"
         assert run([name, "--help"]) == 0, name
-        assert "Usage: mlops" in capsys.readouterr().out
+        assert "usage:" in capfd.readouterr().out.lower(), name
 
 
 @pytest.mark.parametrize(
