@@ -175,8 +175,14 @@ class Release:
         move = self.registry.set_alias(
             model, stage, target, who=self.who, why=f"{ROLLBACK} from version {now}", expect=now
         )
-        self.deploy(stage, request, image, progress)
-        self.smoke(stage, version)
+        try:
+            self.deploy(stage, request, image, progress)
+            self.smoke(stage, version)
+        except BaseException as error:
+            # What serves is what served before: the alias must say so too.
+            why = f"{ROLLBACK} to version {target} failed: {type(error).__name__}"
+            self.registry.set_alias(model, stage, now, who=self.who, why=why, expect=target)
+            raise
         return move
 
     def promote(self, model: str, progress: Progress, *, source: str = "qa", target: str = "production") -> ServiceInfo:
