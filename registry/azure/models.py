@@ -18,7 +18,7 @@ from typing import Any
 from registry import names
 from registry.artifacts import survey
 from registry.azure.promotions import BlobLog, aliases_of
-from registry.azure.workspace import AzureWorkspace, translated
+from registry.azure.workspace import AzureWorkspace, quiet, translated
 from registry.digests import tree_digest
 from registry.errors import AliasMoved, Conflict, Corrupt, InUse, NotFound
 from registry.models import AliasMove, Lineage, ModelRegistry, ModelVersion
@@ -225,7 +225,8 @@ class AzureModelRegistry(ModelRegistry):
 
     def _mirror(self, name: str, alias: str, before: int | None, after: int | None) -> None:
         """Show the alias as a tag in the portal. The log is the truth: a mirror that fails is left to the next move."""
-        with contextlib.suppress(Exception):
+        # The SDK prints a line for each tag, and standard output is for data.
+        with contextlib.suppress(Exception), quiet():
             if before is not None and before != after:
                 self._model(name, before).remove_tags([_MIRROR + alias])
             if after is not None:
