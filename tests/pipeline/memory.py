@@ -12,6 +12,8 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any
 
+from registry import names
+from registry.artifacts import survey
 from registry.data import DataSets, DataSetVersion
 from registry.digests import tree_digest
 from registry.errors import AliasMoved, Conflict, InUse, NotFound
@@ -31,8 +33,7 @@ class Shelf:
         self.numbers = itertools.count()
 
     def put(self, path: Path) -> Path:
-        if not path.exists():
-            raise NotFound(f"there is nothing at {path}")
+        survey(path)  # refuses links, special files, what is not there
         target = self.root / str(next(self.numbers)) / path.name
         target.parent.mkdir()
         copy(path, target)
@@ -63,6 +64,7 @@ class MemoryModels(ModelRegistry):
         self.stored: dict[tuple[str, int], ModelVersion] = {}
         self.files: dict[tuple[str, int], Path] = {}
         self.moves: list[AliasMove] = []
+        self.last: dict[str, int] = {}
 
     def register(
         self,
@@ -76,14 +78,16 @@ class MemoryModels(ModelRegistry):
         properties: Mapping[str, str] | None = None,
         lineage: Lineage | None = None,
     ) -> ModelVersion:
-        number = max((version for known, version in self.stored if known == name), default=0) + 1
+        names.check_name(name)
         kept = self.shelf.put(artifact)
+        metrics = names.check_metrics(metrics)
+        self.last[name] = number = self.last.get(name, 0) + 1  # a number is never given again
         self.files[name, number] = kept
         self.stored[name, number] = ModelVersion(
             name,
             number,
             tree_digest(kept),
-            1,
+            survey(kept),
             now(),
             description,
             dict(metrics or {}),
@@ -95,12 +99,15 @@ class MemoryModels(ModelRegistry):
         return self.get(name, number)
 
     def get(self, name: str, version: int) -> ModelVersion:
+        names.check_name(name)
+        names.check_version(version)
         if (name, version) not in self.stored:
             raise NotFound(f"no {name}:{version}")
         aliases = tuple(sorted(alias for alias, number in self.aliases(name).items() if number == version))
         return replace(self.stored[name, version], aliases=aliases)
 
     def latest(self, name: str) -> ModelVersion:
+        names.check_name(name)
         for version in self.versions(name):
             return version
         raise NotFound(f"no model {name}")
@@ -108,6 +115,8 @@ class MemoryModels(ModelRegistry):
     def versions(
         self, name: str | None = None, *, tags: Mapping[str, str | None] | None = None, limit: int | None = None
     ) -> Iterator[ModelVersion]:
+        if name is not None:
+            names.check_name(name)
         keys = sorted((key for key in self.stored if name in (None, key[0])), key=lambda key: (key[0], -key[1]))
         found = (self.get(*key) for key in keys if matches(self.stored[key].tags, tags))
         return itertools.islice(found, limit)
@@ -121,9 +130,11 @@ class MemoryModels(ModelRegistry):
         return copy(kept, target / kept.name)
 
     def alias(self, name: str, alias: str) -> int | None:
+        names.check_name(alias, "alias")
         return self.aliases(name).get(alias)
 
     def aliases(self, name: str) -> dict[str, int]:
+        names.check_name(name)
         last = {move.alias: move.to_version for move in self.moves if move.name == name}
         return {alias: number for alias, number in last.items() if number is not None}
 
@@ -137,16 +148,21 @@ class MemoryModels(ModelRegistry):
         why: str,
         expect: int | EllipsisType | None = ...,
     ) -> AliasMove:
+        names.check_name(name)
+        names.check_name(alias, "alias")
         if version is not None:
             self.get(name, version)
         before = self.alias(name, alias)
         if expect is not ... and expect != before:
             raise AliasMoved(f"{alias} names {before}", winner=before)
+        if version is None and before is None:
+            raise NotFound(f"{name} has no alias {alias}")
         move = AliasMove(name, alias, len(self.history(name, alias)) + 1, now(), before, version, who, why)
         self.moves.append(move)
         return move
 
     def history(self, name: str, alias: str | None = None) -> list[AliasMove]:
+        names.check_name(name)
         return [move for move in self.moves if move.name == name and alias in (None, move.alias)]
 
     def set_tags(self, name: str, version: int, tags: Mapping[str, str | None]) -> ModelVersion:
@@ -156,8 +172,9 @@ class MemoryModels(ModelRegistry):
         return self.get(name, version)
 
     def delete(self, name: str, version: int) -> None:
+        self.get(name, version)
         if version in self.aliases(name).values():
-            raise InUse(f"{name}:{version} is in use")
+            raise InUse(f"{name}:{version} is in use: {', '.join(sorted(self.aliases(name)))}")
         del self.stored[name, version]
 
 
@@ -173,7 +190,8 @@ class MemoryRun(Run):
         self.history.stored[self.id] = replace(self.info(), **changes)
 
     def log_metric(self, name: str, value: float, *, step: int | None = None) -> None:
-        self.history.values.setdefault((self.id, name), []).append((step, float(value)))
+        value = names.check_metric(name, value)
+        self.history.values.setdefault((self.id, name), []).append((step, value))
         self._set(metrics={**self.info().metrics, name: float(value)})
 
     def log_parameters(self, parameters: Mapping[str, Any]) -> None:
@@ -183,6 +201,9 @@ class MemoryRun(Run):
         self._set(tags={**self.info().tags, **tags})
 
     def upload(self, name: str, path: Path) -> None:
+        names.check_path(name, "file")
+        if not path.is_file():
+            raise NotFound(f"there is no file {path}")
         self.history.kept[self.id, name] = path.read_bytes()
 
     def child(self, name: str, *, tags: Mapping[str, str] | None = None) -> Run:
@@ -220,6 +241,7 @@ class MemoryRuns(RunHistory):
         parameters: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Run:
+        names.check_name(experiment, "experiment")
         if parent is not None:
             self.get(parent)
         run_id = f"run-{len(self.stored) + 1}"
@@ -258,14 +280,17 @@ class MemoryRuns(RunHistory):
         return itertools.islice(found, limit)
 
     def metric(self, run_id: str, name: str) -> list[tuple[int | None, float]]:
+        self.get(run_id)
         return self.values.get((run_id, name), [])
 
     def files(self, run_id: str) -> list[str]:
+        self.get(run_id)
         return sorted(name for run, name in self.kept if run == run_id)
 
     def download(self, run_id: str, name: str, target: Path) -> Path:
         if (run_id, name) not in self.kept:
             raise NotFound(f"run {run_id} has no file {name}")
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(self.kept[run_id, name])
         return target
 
@@ -284,17 +309,28 @@ class MemoryData(DataSets):
         tags: Mapping[str, str] | None = None,
         profile: Mapping[str, Any] | None = None,
     ) -> DataSetVersion:
+        names.check_name(name, "data set")
         kept = self.shelf.put(path)
         known = list(self.versions(name))
         if known and known[0].digest == tree_digest(kept):
             return known[0]
         version = DataSetVersion(
-            name, len(known) + 1, tree_digest(kept), 1, now(), description, dict(tags or {}), dict(profile or {})
+            name,
+            len(known) + 1,
+            tree_digest(kept),
+            survey(kept),
+            now(),
+            description,
+            dict(tags or {}),
+            dict(profile or {}),
         )
         self.stored.append((version, kept))
         return version
 
     def get(self, name: str, version: int | None = None) -> DataSetVersion:
+        names.check_name(name, "data set")
+        if version is not None:
+            names.check_version(version)
         for item in self.versions(name):
             if version in (None, item.version):
                 return item
