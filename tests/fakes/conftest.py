@@ -70,7 +70,7 @@ _RECORDER = recorder()
 def pytest_runtest_logstart(nodeid: str, location: tuple[str, int | None, str]) -> None:
     """Tell the recorder which test runs."""
     if _RECORDER is not None:
-        _RECORDER.test = nodeid
+        _RECORDER.begin(nodeid)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -2,6 +2,7 @@
 
 python -m tests.fakes.coverage            run the fake's tests and write the page and its data
 python -m tests.fakes.coverage PATH ...   run some of them and renew what they reach
+python -m tests.fakes.coverage --from DIR  take what runs with FAKES_COVERAGE_DIR=DIR recorded
 python -m tests.fakes.coverage --page     write the page again from the data that is there
 """
 
@@ -35,16 +36,26 @@ def record(paths: list[str]) -> tuple[Seen, int]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-m", "not docker and not live", *paths]
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, FOLDER: folder}).returncode
-        seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-        for path in Path(folder).glob("*.json"):
-            for operation, statuses in json.loads(path.read_text()).items():
-                for status, tests in statuses.items():
-                    seen[operation][status] |= {t.partition("[")[0] for t in tests if not any(s in t for s in _SWEEPS)}
+        return gather(Path(folder)), code
+
+
+def gather(folder: Path) -> Seen:
+    """Return what runs with FAKES_COVERAGE_DIR set to `folder` recorded."""
+    seen: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for path in folder.glob("*.json"):
+        for operation, statuses in json.loads(path.read_text()).items():
+            for status, tests in statuses.items():
+                seen[operation][status] |= {t.partition("[")[0] for t in tests if not any(s in t for s in _SWEEPS)}
     counts = {
         operation: {status: len(tests) for status, tests in sorted(statuses.items()) if tests}
         for operation, statuses in sorted(seen.items())
     }
-    return {operation: statuses for operation, statuses in counts.items() if statuses}, code
+    return {operation: statuses for operation, statuses in counts.items() if statuses}
+
+
+def _merged(old: Seen, new: Seen) -> Seen:
+    """Return `old` with what some of the tests saw anew."""
+    return {operation: {**old.get(operation, {}), **new.get(operation, {})} for operation in {*old, *new}}
 
 
 def page(seen: Seen) -> str:
@@ -97,11 +108,14 @@ def main() -> int:
     code = 0
     if sys.argv[1:2] == ["--page"]:
         seen = json.loads(DATA.read_text())
+    elif sys.argv[1:2] == ["--from"]:
+        seen = _merged(json.loads(DATA.read_text()), gather(Path(sys.argv[2])))
+        DATA.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
     else:
         paths = sys.argv[1:]
         seen, code = record(paths or ["tests/fakes"])
         if paths and DATA.exists():
-            seen = {**json.loads(DATA.read_text()), **seen}
+            seen = _merged(json.loads(DATA.read_text()), seen)
         DATA.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n")
     PAGE.write_text(page(seen), encoding="utf-8")
     return code

@@ -18,6 +18,7 @@ class Recorder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._started = 0
         self._seen: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
         self.test = ""
         add = RequestLog.add
@@ -28,10 +29,17 @@ class Recorder:
 
         RequestLog.add = recorded  # type: ignore[method-assign]
 
+    def begin(self, test: str) -> None:
+        """Note which test runs; write now and then, so that a run that is cut short is not lost."""
+        self.test = test
+        self._started += 1
+        if self._started % 10 == 0:
+            self.write()
+
     def write(self) -> None:
         """Write what was seen."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        worker = f"{os.environ.get('PYTEST_XDIST_WORKER', 'main')}-{os.getpid()}"
         seen = {op: {str(s): sorted(t) for s, t in statuses.items()} for op, statuses in self._seen.items()}
         (self._folder / f"{worker}.json").write_text(json.dumps(seen))
 
