@@ -11,7 +11,6 @@ from fakes.core.evidence import Evidence
 from fakes.core.verified import verified_live
 from tests.fakes import coverage
 
-
 # Known gaps, shown with "-" on the page. Take a name out when a test reaches it.
 NOT_YET = {"Scoring_Options"}
 
