@@ -74,3 +74,5 @@ class AccessLog:
             data = b"".join(self.lines)
             self.lines.clear()
             log.write(data)
+        else:
+            log.pump()

@@ -95,3 +95,4 @@ def main(argv: Sequence[str]) -> int:
         return 130
     finally:
         sys.stdout.flush()
+        log.close()

@@ -155,7 +155,8 @@ class Dispatch(Connections):
         if request.path != b"/metrics" or request.method != "GET":
             self._reply(connection, request, 404, "Only GET /metrics is served here")
             return
-        body = self.metrics.text(len(self.pending), len(self.backlog), len(self.connections), self.pool.ready)
+        counts = (len(self.pending), len(self.backlog), len(self.connections), self.pool.ready, log.sink.dropped)
+        body = self.metrics.text(*counts)
         head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: %d"
         self._finish(connection, request, 200, head % len(body), body, "")
 

@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from . import channel, log
-from .connections import READ
+from .connections import READ, WRITE
 from .dispatch import Dispatch
 from .pool import Child
 from .settings import Settings
@@ -36,6 +36,7 @@ class Front(Dispatch):
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
+        self._log_waits = False
 
     # ---- life -------------------------------------------------------------------------------------------------
     def run(self) -> int:
@@ -60,9 +61,19 @@ class Front(Dispatch):
                     swept = now
                     self._sweep(now)
                 self.access.flush()
+                if bool(log.sink.waiting) != self._log_waits:
+                    self._watch_log()
         finally:
             self._end()
         return self.status if self.status is not None else 1
+
+    def _watch_log(self) -> None:
+        """Wait for the reader of the log as for any other slow reader."""
+        self._log_waits = not self._log_waits
+        if self._log_waits:
+            self.selector.register(log.sink.fileno(), WRITE, lambda _events: log.pump())
+        else:
+            self.selector.unregister(log.sink.fileno())
 
     def _told_to_stop(self, number: int, _frame: Any) -> None:
         if self.draining:

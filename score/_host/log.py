@@ -11,10 +11,14 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-_STDERR = 2
+from .sink import STDERR, Sink
+
+WORKER_PATIENCE = 0.25
+"""Seconds that a worker waits for a log reader that stalls, once; the front never does."""
 _level = logging.INFO
 context: Callable[[], dict[str, str]] = dict
 """Gives the ids of the request that is being scored; set by the worker."""
+sink = Sink()
 
 
 def set_level(name: str) -> None:
@@ -30,13 +34,22 @@ def now() -> str:
 
 
 def write(data: bytes) -> None:
-    """Write to standard error, whole; a log that cannot be written (a full disk) never stops the service."""
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[os.write(_STDERR, view) :]
-    except OSError:
-        pass
+    """Write whole lines to standard error, without waiting for who reads them; see :class:`Sink`."""
+    sink.write(data)
+    if sink.untold and sink.flows:
+        count, sink.untold = sink.untold, 0
+        line("warning", "log_lines_dropped", lines=count, message="standard error was not read fast enough")
+
+
+def pump() -> None:
+    """Try again to write what could not be written; costs nothing when there is no such thing."""
+    if sink.waiting and sink.pump():
+        write(b"")
+
+
+def close(patience: float = 1.0) -> None:
+    """Before the process ends: wait for the reader, but not for ever."""
+    sink.pump(patience)
 
 
 def line(level: str, event: str, **fields: Any) -> None:
@@ -84,9 +97,15 @@ class PrintStream(io.TextIOBase):
             self._rest = ""
 
 
+def after_fork() -> None:
+    """In a worker, first: the lines that the front could not write yet are the front's."""
+    global sink
+    sink = Sink(patience=WORKER_PATIENCE)
+
+
 def capture() -> None:
     """In a worker: ``print`` and ``logging`` become JSON lines, and raw writes to standard output go to the log."""
-    os.dup2(_STDERR, 1)
+    os.dup2(STDERR, 1)
     sys.stdout = PrintStream()
     root = logging.getLogger()
     root.handlers[:] = [Handler()]

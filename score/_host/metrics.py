@@ -29,7 +29,7 @@ class Metrics:
         counts[bisect_left(BUCKETS, seconds)] += 1
         self.sums[path] = self.sums.get(path, 0.0) + seconds
 
-    def text(self, in_progress: int, waiting: int, connections: int, workers: int) -> bytes:
+    def text(self, in_progress: int, waiting: int, connections: int, workers: int, dropped: int) -> bytes:
         """The exposition."""
         lines: list[str] = []
 
@@ -53,6 +53,7 @@ class Metrics:
             ("scoring_connections", "gauge", "Open connections.", connections),
             ("scoring_workers_ready", "gauge", "Worker processes that can score.", workers),
             ("scoring_worker_restarts_total", "counter", "Worker processes replaced.", self.restarts),
+            ("scoring_log_lines_dropped_total", "counter", "Log lines of this process that nobody read.", dropped),
         ):
             family(name, kind, text)
             lines.append(f"{name} {value}")

@@ -81,6 +81,7 @@ class Pool:
 
     def _child(self, index: int, worker_end: socket.socket, front_end: socket.socket) -> NoReturn:
         status = 3
+        log.after_fork()
         try:
             signal.set_wakeup_fd(-1)
             os.close(self._lifeline_write)
@@ -98,6 +99,7 @@ class Pool:
             log.line("error", "worker_failed", message=repr(error))
         finally:
             sys.stdout.flush()
+            log.close()
             os._exit(status)
 
     def reap(self) -> list[Child]:
