@@ -30,13 +30,17 @@ class BlobFolder:
             return bytes(self._container().download_blob(self.prefix + name).readall())
 
     def create(self, name: str, data: bytes) -> bool:
-        """Create one blob; false if it exists."""
+        """Create one blob; false if it exists with another content.
+
+        With the same content it is this very call's: a connection that ends before the answer makes the SDK send the
+        blob again. Give contents that tell writers apart, such as who and when.
+        """
         with translated(f"the blob {self.prefix}{name}"):
             try:
                 self._container().upload_blob(self.prefix + name, data, overwrite=False)
             except Exception as error:
                 if type(error).__name__ == "ResourceExistsError":
-                    return False
+                    return self.read(name) == data
                 raise
         return True
 
