@@ -10,6 +10,7 @@ from typing import Any
 from . import log
 from .http import Connection, Incoming
 from .identity import trace_of
+from .telemetry import SpanIds
 
 try:
     import orjson
@@ -32,7 +33,14 @@ class AccessLog:
         self._prefix = ""
 
     def add(
-        self, request: Incoming, status: int, size: int, seconds: float, request_id: str, connection: Connection
+        self,
+        request: Incoming,
+        status: int,
+        size: int,
+        seconds: float,
+        request_id: str,
+        connection: Connection,
+        span: SpanIds | None = None,
     ) -> None:
         """Note one answered request."""
         if not self.enabled:
@@ -64,6 +72,8 @@ class AccessLog:
             trace = trace_of(parent.decode("latin-1"))
             if trace is not None:
                 document["trace_id"], document["parent_span_id"] = trace
+        if span is not None:
+            document["trace_id"], document["span_id"] = span
         if connection.closed:
             document["client_gone"] = True
         self.lines.append(_dumps(document))

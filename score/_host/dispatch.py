@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import deque
 from typing import Any
 
-from . import channel, log
+from . import channel, log, telemetry
 from .access import AccessLog
 from .connections import WRITE, Connections
 from .cors import cors_headers
@@ -49,6 +49,7 @@ class Dispatch(Connections):
         super().__init__(settings)
         self.metrics = Metrics()
         self.access = AccessLog(enabled=settings.access_log)
+        self.telemetry = telemetry.start(settings)
         self.pool = Pool(settings, (settings.host, self.ports["score"]), self._close_in_child)
         self.pending: dict[int, Pending] = {}
         self.backlog: deque[Pending] = deque()
@@ -232,7 +233,10 @@ class Dispatch(Connections):
         path = request.path if request.path in (b"/score", b"/swagger.json", *HEALTH) else b"other"
         self.metrics.observe(path, status, seconds)
         if connection.side == "score" and request.path not in HEALTH:
-            self.access.add(request, status, len(body), seconds, request_id, connection)
+            span = None
+            if self.telemetry is not None:
+                span = self.telemetry.record(request, status, len(body), seconds, request_id, connection)
+            self.access.add(request, status, len(body), seconds, request_id, connection, span)
         if connection.closed:
             return
         connection.finish(request, head, body, close=bool(self.draining))

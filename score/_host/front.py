@@ -110,6 +110,8 @@ class Front(Dispatch):
             if self.pool.slots.get(child.index)[0]:
                 self.pool.kill(child)  # still scoring after the patience was over
         self.pool.stop(2.0 if self.status in (0, None) else 0.2)
+        if self.telemetry is not None:
+            self.telemetry.stop()
         log.line("info", "stopped", exit_code=self.status)
 
     def _close_in_child(self) -> None:
@@ -157,6 +159,8 @@ class Front(Dispatch):
 
     def _announce(self, child: Child) -> None:
         self.announced = True
+        if self.telemetry is not None:
+            self.telemetry.start()
         document = {
             "event": "ready",
             "port": self.ports["score"],
