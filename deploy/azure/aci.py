@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.azure.common import DIGEST, MODEL, STATES, check_answer, created, ours, tags_of, wait
+from deploy.azure.common import DIGEST, MODEL, STATES, check_answer, created, ours, tags_of, undoing, wait
 from deploy.azure.inference import inference_config
 from deploy.errors import DeployError
 from deploy.images import Progress
@@ -76,12 +76,14 @@ class Aci:
             self._send(request, service, model.reference, tags_of(request))
             wait(service, request, timeout)
             check_answer(service, request, timeout)
-        except BaseException:
+        except BaseException as error:
             if MODEL in before:
-                say(f"putting {before[MODEL]} back")
-                self._send(request, service, before[MODEL], before)
-                with ours(f"putting {before[MODEL]} back"):
-                    service.wait_for_deployment(show_output=False, timeout_sec=timeout)
+                back = f"putting {before[MODEL]} back"
+                say(back)
+                with undoing(error, back, say):
+                    self._send(request, service, before[MODEL], before)
+                    with ours(back):
+                        service.wait_for_deployment(show_output=False, timeout_sec=timeout)
             raise
 
     def _send(self, request: DeployRequest, service: Any, reference: str, tags: dict[str, str]) -> None:

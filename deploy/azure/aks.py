@@ -10,7 +10,19 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.azure.common import DIGEST, MODEL, STATES, AksOptions, check_answer, created, ours, settle, tags_of, wait
+from deploy.azure.common import (
+    DIGEST,
+    MODEL,
+    STATES,
+    AksOptions,
+    check_answer,
+    created,
+    ours,
+    settle,
+    tags_of,
+    undoing,
+    wait,
+)
 from deploy.azure.inference import inference_config
 from deploy.errors import DeployError, ServiceNotFound
 from deploy.images import Progress
@@ -47,10 +59,12 @@ class Aks:
             self._move(endpoint, shares, request, timeout)
             if traffic == 100:
                 check_answer(endpoint, request, timeout)
-        except BaseException:
-            say(f"taking {request.package.model.reference} back")
-            self._move(self._read(request.service), {**before, name: 0}, request, timeout)
-            self._remove(self._read(request.service), [name], request, timeout)
+        except BaseException as error:
+            back = f"taking {request.package.model.reference} back"
+            say(back)
+            with undoing(error, back, say):
+                self._move(self._read(request.service), {**before, name: 0}, request, timeout)
+                self._remove(self._read(request.service), [name], request, timeout)
             raise
         idle = [version for version, percent in shares.items() if percent == 0]
         self._remove(self._read(request.service), idle, request, timeout)
@@ -133,8 +147,11 @@ class Aks:
             )
         try:
             wait(endpoint, request, timeout)
-        except BaseException:
-            self._remove(self._read(request.service), [name], request, timeout)
+        except BaseException as error:
+            back = f"taking {model.reference} back"
+            say(back)
+            with undoing(error, back, say):
+                self._remove(self._read(request.service), [name], request, timeout)
             raise
 
     def _move(self, endpoint: Any, shares: Mapping[str, int], request: DeployRequest | None, timeout: float) -> None:

@@ -18,6 +18,7 @@ from deploy.errors import (
     EngineUnavailable,
     ServiceNotFound,
 )
+from deploy.images import Progress
 from deploy.services import DeployRequest, ServiceState
 from deploy.smoke import read_golden, smoke
 from registry.azure.workspace import quiet, translated
@@ -31,6 +32,7 @@ STATES = {
     "Failed": ServiceState.FAILED,
     "Unschedulable": ServiceState.FAILED,
 }
+UNDER_WAY = "when mlops services list no longer says Transitioning, deploy again"
 _NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 
 
@@ -76,7 +78,7 @@ def ours(what: str) -> Iterator[None]:
     except NotFound as error:
         raise ServiceNotFound(str(error), hint=error.hint) from error
     except Conflict as error:
-        raise DeployConflict(str(error), hint=error.hint) from error
+        raise DeployConflict(str(error), hint=error.hint or UNDER_WAY) from error
     except RegistryError as error:
         raise EngineUnavailable(str(error), hint=error.hint) from error
 
@@ -88,6 +90,22 @@ def wait(item: Any, request: DeployRequest, timeout: float) -> None:
             item.wait_for_deployment(show_output=False, timeout_sec=timeout)
         except Exception as error:
             raise failed(item, request, error) from error
+
+
+@contextlib.contextmanager
+def undoing(error: BaseException, what: str, say: Progress) -> Iterator[None]:
+    """Take a deployment back that `error` has ended. Where that fails too, ``DeployFailed`` says both.
+
+    Any other `error` is left to the caller to raise again.
+    """
+    try:
+        yield
+    except Exception as also:
+        text = f"{what} did not work either: {also}"
+        say(text)
+        if isinstance(error, DeployFailed):
+            hint = getattr(also, "hint", None) or error.hint
+            raise type(error)(f"{error}; {text}", phase=error.phase, logs=error.logs, hint=hint) from error
 
 
 def check_answer(item: Any, request: DeployRequest, timeout: float) -> None:

@@ -129,13 +129,17 @@ def translated(what: str) -> Iterator[None]:
     try:
         with quiet():
             yield
-    except (RegistryError, KeyboardInterrupt, OSError):
+    except (RegistryError, KeyboardInterrupt):
         raise
     except Exception as error:
+        # An OSError of this machine's own (no file, disk full) speaks for itself; one of the network does not.
+        if isinstance(error, OSError) and not type(error).__module__.startswith(("requests", "urllib3")):
+            raise
         raise translate(error, what) from error
 
 
 _MESSAGE = re.compile(r'"message"\s*:\s*"((?:[^"\\]|\\.)+)"')
+_STATUS = re.compile(r"Response Code: (\d{3})\b")
 _ABSENT = re.compile(r"NotFound|could not be found|cannot find|not found", re.IGNORECASE)
 
 
@@ -143,6 +147,8 @@ def translate(error: BaseException, what: str) -> RegistryError:
     """The exception of this room that says what `error` says."""
     text = _text(error)
     status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
+    if status is None and (said := _STATUS.search(text)):
+        status = int(said[1])
     first = _words(text) or type(error).__name__
     if status == 404 or _ABSENT.search(text):
         return NotFound(f"{what}: not found in the workspace")

@@ -1,0 +1,208 @@
+"""What a deployment meets on a bad day: throttling, outages, and deployments that end badly, or never."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import fakes
+from deploy.azure.common import UNDER_WAY
+from deploy.azure.services import AzureServices
+from deploy.errors import DeployConflict, DeployFailed, DeployTimeout, EngineUnavailable, ServiceNotFound
+from deploy.services import ServiceState
+from fakes.core.operations import Operation
+from fakes.doors.activation import Fake
+from registry.azure.models import AzureModelRegistry
+from registry.azure.sign_in import Account
+from registry.azure.workspace import AzureWorkspace
+from registry.models import ModelVersion
+from tests.contract.services import answer_of
+from tests.contract.services_project import Project
+from tests.deploy.test_azure_services import LINEAGE, AzureProject
+
+pytestmark = [pytest.mark.azure, pytest.mark.slow]
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with fakes.mock_azure() as fake:
+        yield fake
+
+
+@pytest.fixture
+def workspace(fake: Fake) -> AzureWorkspace:
+    s = fake.settings
+    return AzureWorkspace(
+        Account(s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret)
+    )
+
+
+@pytest.fixture
+def project(workspace: AzureWorkspace, tmp_path: Path) -> Project:
+    registry = AzureModelRegistry(workspace)
+
+    def register(name: str, artifact: Path) -> ModelVersion:
+        return registry.register(name, artifact, lineage=LINEAGE)
+
+    return AzureProject(tmp_path / "project", register)
+
+
+@pytest.fixture(params=["aci", "aks"])
+def services(request: pytest.FixtureRequest, workspace: AzureWorkspace) -> AzureServices:
+    if request.param == "aks":
+        from azureml.core.compute import AksCompute, ComputeTarget
+
+        configuration = AksCompute.attach_configuration(
+            resource_id="/subscriptions/s/resourcegroups/g/providers/Microsoft.ContainerService/managedClusters/c"
+        )
+        ComputeTarget.attach(workspace.sdk, "aks", configuration).wait_for_completion()
+    return AzureServices(workspace, targets={"qa": request.param})
+
+
+class Azure:
+    """Makes the next deployment end badly; what comes after it ends well, because Azure has recovered."""
+
+    def __init__(self, fake: Fake) -> None:
+        self._state = fake.state
+        self.said: list[str] = []
+
+    def end(self, how: str) -> None:
+        if how == "Failed":
+            failure = {"code": "AciDeploymentFailed", "message": "No capacity is left in this region."}
+            self._state.transitions.set("service", failure=failure)
+        elif how == "TimedOut":
+            failure = {"code": "DeploymentTimedOut", "message": "The deployment operation polling has TimedOut."}
+            self._state.transitions.set("service", failure=failure)
+        else:
+            self._state.transitions.set("service", "polls", 10_000)
+
+    def say(self, line: str) -> None:
+        """Hears of the deployment's progress: when it is taken back, Azure has recovered."""
+        self.said.append(line)
+        if "back" in line:
+            self._state.transitions.clear("service")
+
+    def cancel(self) -> threading.Thread:
+        """Cancels the operation that comes next, as somebody does in the portal."""
+        known = {operation.id for operation in self._state.operations.all("service")}
+        found = threading.Event()
+
+        def work() -> None:
+            while not found.wait(0.05):
+                for operation in self._running(known):
+                    self._state.operations.cancel(operation.id)
+                    found.set()
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        return thread
+
+    def cancel_all(self) -> None:
+        for operation in self._running(set()):
+            self._state.operations.cancel(operation.id)
+
+    def _running(self, known: set[str]) -> list[Operation]:
+        return [item for item in self._state.operations.all("service") if item.id not in known and not item.finished]
+
+
+@pytest.fixture
+def azure(fake: Fake) -> Azure:
+    return Azure(fake)
+
+
+@pytest.mark.parametrize("how", ["Failed", "TimedOut", "Cancelled"])
+def test_a_deployment_that_ends_badly_leaves_the_version_before(
+    services: AzureServices, project: Project, azure: Azure, how: str
+) -> None:
+    before = services.deploy(project.request(3.0))
+    keys = services.keys("line-qa")
+    azure.end(how)
+    if how == "Cancelled":
+        azure.cancel()
+    with pytest.raises(DeployFailed) as failure:
+        services.deploy(project.request(4.0), progress=azure.say)
+    assert isinstance(failure.value, DeployTimeout) == (how == "TimedOut")
+    assert failure.value.phase == "ready"
+    assert "loaded a line with slope" in failure.value.logs
+    assert failure.value.hint == "mlops services logs line-qa"
+    assert any("back" in line for line in azure.said)
+    now = services.get("line-qa")
+    assert (now.state, now.version, now.uri) == (ServiceState.HEALTHY, before.version, before.uri)
+    assert services.keys("line-qa") == keys
+    assert answer_of(services) == 6.0
+    assert [item.traffic for item in services.revisions("line-qa")] == [100]
+    # and the next run deploys
+    services.deploy(project.request(5.0))
+    assert answer_of(services) == 10.0
+
+
+def test_a_deployment_that_never_ends_is_left_under_way(
+    services: AzureServices, project: Project, azure: Azure, fake: Fake
+) -> None:
+    before = services.deploy(project.request(3.0))
+    azure.end("never")
+    with pytest.raises(DeployTimeout, match="under way") as failure:
+        services.deploy(project.request(4.0), timeout=1.0, progress=azure.say)
+    assert failure.value.hint == UNDER_WAY
+    assert services.get("line-qa").uri == before.uri
+    assert answer_of(services) == 6.0
+    # The next run is refused as long as that lasts, and repairs it then.
+    with pytest.raises(DeployConflict, match="under way") as conflict:
+        services.deploy(project.request(5.0))
+    assert conflict.value.hint == UNDER_WAY
+    azure.cancel_all()
+    services.deploy(project.request(5.0))
+    assert answer_of(services) == 10.0
+    assert [item.traffic for item in services.revisions("line-qa")] == [100]
+
+
+def test_a_first_deployment_that_ends_badly_leaves_nothing_in_the_way(
+    services: AzureServices, project: Project, azure: Azure, fake: Fake
+) -> None:
+    azure.end("Failed")
+    with pytest.raises(DeployFailed, match="No capacity"):
+        services.deploy(project.request(3.0))
+    with pytest.raises(ServiceNotFound):
+        services.get("line-qa")
+    fake.state.transitions.clear()
+    assert services.deploy(project.request(3.0)).state is ServiceState.HEALTHY
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_tries_again_what_azure_refused_for_now(
+    services: AzureServices, project: Project, fake: Fake, status: int
+) -> None:
+    names = ("Services_Create", "Operations_Get", "Services_Get", "Models_Get", "Services_ListKeys")
+    rules = [fake.state.faults.add(name, status=status, times=2) for name in names]
+    services.deploy(project.request(3.0))
+    assert [rule.hits for rule in rules] == [2] * len(names)
+    update = fake.state.faults.add("Services_Update", status=status, times=2)
+    services.deploy(project.request(4.0))
+    assert update.hits == 2
+    assert answer_of(services) == 8.0
+
+
+@pytest.mark.parametrize("kind", ["status", "reset"])
+def test_gives_up_on_what_stays_away(services: AzureServices, project: Project, fake: Fake, kind: str) -> None:
+    services.deploy(project.request(3.0))
+    rule = fake.state.faults.add("Services_Update", kind, times=None)  # type: ignore[arg-type]
+    with pytest.raises(EngineUnavailable, match="line-qa") as failure:
+        services.deploy(project.request(4.0))
+    assert 1 < rule.hits < 60
+    assert failure.value.hint
+    assert answer_of(services) == 6.0
+    fake.state.faults.clear()
+    services.deploy(project.request(4.0))
+    assert answer_of(services) == 8.0
+
+
+def test_a_deployment_under_way_is_named(services: AzureServices, project: Project, fake: Fake) -> None:
+    services.deploy(project.request(3.0))
+    message = "Service line-qa is being updated by another operation."
+    fake.state.faults.add("Services_Update", status=409, message=message, times=1)
+    with pytest.raises(DeployConflict, match="another operation"):
+        services.deploy(project.request(4.0))
+    assert answer_of(services) == 6.0
