@@ -14,12 +14,12 @@ from deploy.services import DeployRequest, Services
 from registry.azure.models import AzureModelRegistry
 from registry.azure.workspace import AzureWorkspace
 from registry.models import Lineage, ModelVersion
-from tests.contract.azure import azure_account, azure_door, azure_workspace
+from tests.contract.azure import azure_account, azure_workspace
 from tests.contract.canary import CanaryContract
 from tests.contract.services import ServicesContract, answer_of
 from tests.contract.services_project import Project
 
-__all__ = ["azure_account", "azure_door", "azure_workspace"]
+__all__ = ["azure_account", "azure_workspace"]
 pytestmark = [pytest.mark.azure, pytest.mark.slow]
 LINEAGE = Lineage(python="3.11")
 LOCK = Path(__file__).parents[2] / "requirements" / "locks" / "score-3.11.txt"
@@ -35,6 +35,11 @@ class AzureProject(Project):
 
 class _Azure:
     """Models are registered in the workspace."""
+
+    # Both doors give the same answers over the whole route table (tests/fakes/doors); one is enough for these slow ones.
+    @pytest.fixture(params=["inprocess", pytest.param("live", marks=pytest.mark.live)])
+    def azure_door(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
 
     @pytest.fixture
     def project(self, azure_workspace: AzureWorkspace, tmp_path: Path) -> Project:
