@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from tests.contract.services_project import Project
 
 __all__ = ["azure_account", "azure_workspace"]
 pytestmark = [pytest.mark.azure, pytest.mark.slow]
-LINEAGE = Lineage(python="3.11")
-LOCK = Path(__file__).parents[2] / "requirements" / "locks" / "score-3.11.txt"
+PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
+LINEAGE = Lineage(python=PYTHON)
+LOCK = Path(__file__).parents[2] / "requirements" / "locks" / f"score-{PYTHON}.txt"
 
 
 class AzureProject(Project):
@@ -36,7 +38,7 @@ class AzureProject(Project):
 class _Azure:
     """Models are registered in the workspace."""
 
-    # Both doors give the same answers over the whole route table (tests/fakes/doors); one is enough for these slow ones.
+    # Both doors give the same answers over the whole route table (tests/fakes/doors): one is enough for slow suites.
     @pytest.fixture(params=["inprocess", pytest.param("live", marks=pytest.mark.live)])
     def azure_door(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
