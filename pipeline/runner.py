@@ -14,6 +14,7 @@ from pipeline.documents import Document
 from pipeline.errors import PipelineError, PipelineNotFound
 from pipeline.graph import Pipeline
 from pipeline.results import RESULT
+from pipeline.schedules import Schedule, When
 from registry.runs import RunState
 
 R = TypeVar("R", bound=Document)
@@ -198,6 +199,31 @@ class PipelineRunner(ABC):
     @abstractmethod
     def published(self, name: str | None = None, *, build_id: str | None = None) -> Iterator[PublishedPipeline]:
         """Published pipelines, newest first."""
+
+    def schedule(self, pipeline: str, name: str, when: When, *, experiment: str) -> Schedule:
+        """Run the newest publication of a pipeline at times, or when data changes; the same name replaces.
+
+        Raises
+        ------
+        pipeline.errors.PipelineNotFound
+            Nothing was published under this name.
+        pipeline.errors.PipelineError
+            The backend keeps no schedules, as those without a service of their own do not.
+        """
+        line = when.cron()
+        run = "mlops pipeline run --published"
+        raise PipelineError(
+            "this backend keeps no schedules",
+            hint=f"let cron do it: {line} cd PROJECT && {run}" if line else f"let something else start: {run}",
+        )
+
+    def schedules(self, pipeline: str) -> Iterator[Schedule]:
+        """The schedules of a pipeline, by name. Raises ``PipelineNotFound``."""
+        return iter(())
+
+    def unschedule(self, pipeline: str, name: str) -> None:
+        """End a schedule. Raises ``PipelineNotFound``."""
+        raise PipelineNotFound(f"{pipeline} has no schedule {name!r}", hint="mlops pipeline schedule list")
 
     def find(self, name: str, build_id: str | None = None) -> PublishedPipeline:
         """The pipeline that a build published; ``None``: the newest. Raises ``PipelineNotFound``."""

@@ -9,11 +9,15 @@ import click
 
 from mlops.app import App
 from mlops.cli import common_options
+from mlops.scheduling import schedule
 
 
 @click.group(name="pipeline", short_help="Publish and run the training pipeline.")
 def cli() -> None:
     """Publish and run the training pipeline."""
+
+
+cli.add_command(schedule)
 
 
 @cli.command()

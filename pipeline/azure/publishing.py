@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from pipeline.azure import endpoints
 from pipeline.azure.graph import Compute, built
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
@@ -62,6 +63,7 @@ class AzurePublications:
         if found is None:
             raise PipelineError(f"{pipeline.name} of build {build_id} was taken away while it was published")
         check_content(pipeline, build_id, found["content"], content)
+        endpoints.offer(self._workspace, pipeline.name, self.sdk(_public(found)))
         return _public(found)
 
     def search(self, name: str | None, build_id: str | None) -> Iterator[PublishedPipeline]:

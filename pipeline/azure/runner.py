@@ -10,12 +10,14 @@ from typing import Any
 
 from pipeline.azure.graph import Compute, built
 from pipeline.azure.publishing import AzurePublications
+from pipeline.azure.schedules import AzureSchedules
 from pipeline.azure.step import FROM, OUTPUT, REUSED, SAID, fetch
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound, PipelineTimeout, StepFailed
 from pipeline.graph import TRAINING, Pipeline
 from pipeline.results import RESULT
 from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, StepStatus, with_parameters
+from pipeline.schedules import Schedule, When
 from registry.azure.runs import AzureRunHistory
 from registry.azure.workspace import AzureWorkspace, translated
 from registry.errors import NotFound
@@ -43,6 +45,7 @@ class AzureRunner(PipelineRunner):
         self._project = project
         self._compute = compute
         self._publications = AzurePublications(workspace, project, compute)
+        self._schedules = AzureSchedules(workspace)
 
     def submit(
         self,
@@ -201,6 +204,15 @@ class AzureRunner(PipelineRunner):
 
     def published(self, name: str | None = None, *, build_id: str | None = None) -> Iterator[PublishedPipeline]:
         return self._publications.search(name, build_id)
+
+    def schedule(self, pipeline: str, name: str, when: When, *, experiment: str) -> Schedule:
+        return self._schedules.create(pipeline, name, when, experiment)
+
+    def schedules(self, pipeline: str) -> Iterator[Schedule]:
+        return self._schedules.search(pipeline)
+
+    def unschedule(self, pipeline: str, name: str) -> None:
+        self._schedules.delete(pipeline, name)
 
     # ---- reading ----------------------------------------------------------------------------------------------------
     def _info(self, run_id: str) -> RunInfo:
