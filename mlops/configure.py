@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops.app import App, UsageMistake
@@ -61,8 +61,12 @@ def training(app: App) -> Pipeline:
     return TRAINING.named(app.settings["pipeline.name"])
 
 
-def assignments(pairs: tuple[str, ...], option: str) -> Mapping[str, Any]:
-    """``NAME=VALUE`` pairs; a value that is JSON (``0.5``, ``true``) is read as such, anything else is text."""
+def assignments(pairs: tuple[str, ...], option: str, *, texts: Container[str] = ()) -> Mapping[str, Any]:
+    """``NAME=VALUE`` pairs; a value that is JSON (``0.5``, ``true``) is read as such, anything else is text.
+
+    The values of `texts` are text as they stand: the build ``20260131.10`` is no number.
+    """
+    import contextlib
     import json
 
     result: dict[str, Any] = {}
@@ -70,10 +74,10 @@ def assignments(pairs: tuple[str, ...], option: str) -> Mapping[str, Any]:
         name, equals, text = pair.partition("=")
         if not equals or not name.strip():
             raise UsageMistake(f"{option} {pair!r} is not NAME=VALUE")
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
+        value: Any = text
+        if name.strip() not in texts:
+            with contextlib.suppress(ValueError):
+                value = json.loads(text)
         result[name.strip()] = value
     return result
 

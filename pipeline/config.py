@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pipeline.documents import Document
@@ -65,3 +65,7 @@ class PipelineConfig(Document):
     """The run that asked for this one."""
     who: str = ""
     """Who asked, for the promotion log."""
+
+
+TEXTS = frozenset(item.name for item in fields(PipelineConfig) if item.type in ("str", "str | None"))
+"""Fields that hold text: what looks like a number there (a build id) is none."""

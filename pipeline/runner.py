@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.config import PipelineConfig
+from pipeline.config import TEXTS, PipelineConfig
 from pipeline.documents import Document
 from pipeline.errors import PipelineError, PipelineNotFound
 from pipeline.graph import Pipeline
@@ -238,13 +238,16 @@ class PipelineRunner(ABC):
 
 
 def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[str, Any]) -> PipelineConfig:
-    """Set parameters of a pipeline. Raises ``PipelineError`` for one that it does not declare."""
+    """Set parameters of a pipeline. Raises ``PipelineError`` for one that it does not declare, or that must be text."""
     unknown = sorted(set(given) - set(pipeline.parameters))
     if unknown:
         raise PipelineError(
             f"pipeline {pipeline.name} has no parameter {', '.join(unknown)}",
             hint=f"its parameters: {', '.join(pipeline.parameters)}",
         )
+    wrong = [name for name in sorted(TEXTS & set(given)) if not isinstance(given[name], (str, type(None)))]
+    if wrong:
+        raise PipelineError(f"parameter {wrong[0]} must be text, not {given[wrong[0]]!r}")
     return replace(config, **given)
 
 

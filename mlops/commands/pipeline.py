@@ -49,11 +49,12 @@ def run(
     """
 
     from mlops.configure import assignments, pipeline_config, training
+    from pipeline.config import TEXTS
 
     runner = app.backend.pipelines
     what: Any = training(app)
     config = None
-    given = dict(assignments(parameters, "-p"))
+    given = dict(assignments(parameters, "-p", texts=TEXTS))
     if published:
         what = runner.find(app.settings["pipeline.name"], build_id)
         own = app.settings["build.id"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import PipelineConfig
+from pipeline.config import TEXTS, PipelineConfig
 from pipeline.context import StepContext
 from pipeline.execute import execute
 from pipeline.fingerprint import fingerprint
@@ -166,7 +166,7 @@ def parse(arguments: Sequence[str]) -> Arguments:
         parser.add_argument(f"--{name}", default="")
     given = parser.parse_args(arguments)
     config = PipelineConfig.from_json(json.loads(given.config))
-    changes = {name: _value(text) for name, text in given.set if text.strip()}
+    changes = {name: text if name in TEXTS else _value(text) for name, text in given.set if text.strip()}
     return Arguments(
         step=given.step,
         config=replace(config, **changes),

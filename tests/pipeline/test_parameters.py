@@ -1,0 +1,40 @@
+"""Parameters of a pipeline: what is declared, and what stays text on its way."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops.configure import assignments
+from pipeline.azure.step import parse
+from pipeline.config import TEXTS, PipelineConfig
+from pipeline.errors import PipelineError
+from pipeline.graph import TRAINING
+from pipeline.runner import with_parameters
+
+
+def test_a_build_id_is_text_from_the_command_line_on() -> None:
+    given = assignments(("build_id=20260131.10", "data_version=3", "parameters={}"), "-p", texts=TEXTS)
+    assert given == {"build_id": "20260131.10", "data_version": 3, "parameters": {}}
+    config = with_parameters(TRAINING, PipelineConfig(), given)
+    assert (config.build_id, config.data_version) == ("20260131.10", 3)
+
+
+def test_a_build_id_is_text_in_a_step_of_azure() -> None:
+    line = ["--step", "train", "--config", "{}", "--output", "out"]
+    for name, value in (
+        ("build_id", "20260131.10"),
+        ("data_version", "3"),
+        ("parameters", '{"alpha": 2}'),
+        ("model", " "),
+    ):
+        line += ["--set", name, value]
+    config = parse(line).config
+    assert (config.build_id, config.data_version, config.parameters) == ("20260131.10", 3, {"alpha": 2})
+    assert config.model == PipelineConfig().model  # an empty parameter is one that is not set
+
+
+def test_refuses_what_must_be_text_and_what_is_not_declared() -> None:
+    with pytest.raises(PipelineError, match="build_id must be text, not 41"):
+        with_parameters(TRAINING, PipelineConfig(), {"build_id": 41})
+    with pytest.raises(PipelineError, match="no parameter seed"):
+        with_parameters(TRAINING, PipelineConfig(), {"seed": 1})
