@@ -12,7 +12,7 @@ from typing import Any
 
 from deploy.azure.common import DIGEST, MODEL, STATES, check_answer, created, ours, tags_of, undoing, wait
 from deploy.azure.inference import inference_config
-from deploy.errors import DeployError
+from deploy.errors import DeployConflict, DeployError
 from deploy.images import Progress
 from deploy.services import DeployRequest, Revision, ServiceState
 from registry.azure.workspace import AzureWorkspace, quiet
@@ -76,6 +76,8 @@ class Aci:
             self._send(request, service, model.reference, tags_of(request))
             wait(service, request, timeout)
             check_answer(service, request, timeout)
+        except DeployConflict:
+            raise  # another deployment is under way: nothing of ours to take back, and theirs must stay
         except BaseException as error:
             if MODEL in before:
                 back = f"putting {before[MODEL]} back"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from deploy.azure.services import AzureServices
 from deploy.errors import DeployConflict, DeployFailed, DeployTimeout, EngineUnavailable, ServiceNotFound
 from deploy.services import ServiceState
 from fakes.core.operations import Operation
+from fakes.core.transitions import Transition
 from fakes.doors.activation import Fake
 from registry.azure.models import AzureModelRegistry
 from registry.azure.sign_in import Account
@@ -85,24 +87,28 @@ class Azure:
         if "back" in line:
             self._state.transitions.clear("service")
 
-    def cancel(self) -> threading.Thread:
-        """Cancels the operation that comes next, as somebody does in the portal."""
+    def when_running(self, act: Callable[[], None]) -> None:
+        """Acts once the operation that comes next is under way."""
         known = {operation.id for operation in self._state.operations.all("service")}
         found = threading.Event()
 
         def work() -> None:
             while not found.wait(0.05):
-                for operation in self._running(known):
-                    self._state.operations.cancel(operation.id)
+                if self._running(known):
                     found.set()
+                    act()
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        return thread
+        threading.Thread(target=work, daemon=True).start()
 
     def cancel_all(self) -> None:
         for operation in self._running(set()):
             self._state.operations.cancel(operation.id)
+
+    def let_end(self) -> None:
+        """What is under way, and what comes next, ends as it should."""
+        self._state.transitions.clear("service")
+        for operation in self._running(set()):
+            operation.transition = Transition()
 
     def _running(self, known: set[str]) -> list[Operation]:
         return [item for item in self._state.operations.all("service") if item.id not in known and not item.finished]
@@ -121,7 +127,7 @@ def test_a_deployment_that_ends_badly_leaves_the_version_before(
     keys = services.keys("line-qa")
     azure.end(how)
     if how == "Cancelled":
-        azure.cancel()
+        azure.when_running(azure.cancel_all)  # as somebody does in the portal
     with pytest.raises(DeployFailed) as failure:
         services.deploy(project.request(4.0), progress=azure.say)
     assert isinstance(failure.value, DeployTimeout) == (how == "TimedOut")
@@ -206,3 +212,45 @@ def test_a_deployment_under_way_is_named(services: AzureServices, project: Proje
     with pytest.raises(DeployConflict, match="another operation"):
         services.deploy(project.request(4.0))
     assert answer_of(services) == 6.0
+
+
+def test_an_interrupt_leaves_what_the_next_run_repairs(
+    services: AzureServices, project: Project, azure: Azure, fake: Fake
+) -> None:
+    services.deploy(project.request(3.0))
+    azure.end("never")
+    azure.when_running(lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        services.deploy(project.request(4.0), progress=azure.say)
+    assert any("did not work either" in line and "under way" in line for line in azure.said)
+    assert answer_of(services) == 6.0
+    azure.cancel_all()
+    services.deploy(project.request(5.0))
+    assert answer_of(services) == 10.0
+    assert [item.traffic for item in services.revisions("line-qa")] == [100]
+
+
+def test_of_two_deployments_at_once_one_is_told_of_the_other(
+    services: AzureServices, project: Project, azure: Azure
+) -> None:
+    services.deploy(project.request(3.0))
+    first, second = project.request(4.0), project.request(5.0)
+    refused: list[BaseException] = []
+
+    def deploy_too() -> None:
+        try:
+            services.deploy(second, progress=azure.say)
+        except BaseException as error:
+            refused.append(error)
+        azure.let_end()
+
+    azure.end("never")
+    azure.when_running(deploy_too)
+    services.deploy(first)
+    (lost,) = refused
+    assert isinstance(lost, DeployConflict), lost
+    assert lost.hint == UNDER_WAY
+    assert not any("back" in line for line in azure.said)  # what the other one deploys is not undone
+    assert answer_of(services) == 8.0
+    assert services.get("line-qa").version == first.package.model.reference
+    assert [item.traffic for item in services.revisions("line-qa")] == [100]
