@@ -8,11 +8,14 @@ import pytest
 
 from pipeline.azure.graph import Compute
 from pipeline.azure.runner import AzureRunner
+from pipeline.config import PipelineConfig
+from pipeline.graph import Pipeline
 from pipeline.local.executors import Seams
 from registry.azure.data import AzureDataSets
 from registry.azure.models import AzureModelRegistry
 from registry.azure.runs import AzureRunHistory
 from registry.azure.workspace import AzureWorkspace
+from registry.runs import RunState
 from tests.contract.azure import azure_account, azure_workspace
 from tests.contract.pipelines import PipelineRunnerContract
 
@@ -43,3 +46,15 @@ class TestAzureRunner(PipelineRunnerContract):
         ComputeTarget.create(azure_workspace.sdk, "train-cluster", configuration).wait_for_completion()
         assert isinstance(seams.runs, AzureRunHistory)
         return AzureRunner(azure_workspace, seams.runs, PROJECT, Compute("train-cluster", "training"))
+
+    def test_an_interrupt_cancels_the_run(
+        self, runner: AzureRunner, seams: Seams, pipeline: Pipeline, config: PipelineConfig
+    ) -> None:
+        def interrupt(line: str) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(pipeline, config, progress=interrupt)
+        (parent,) = (run for run in seams.runs.search() if run.parent is None)
+        assert parent.state is RunState.CANCELED
+        assert list(seams.models.versions()) == []
