@@ -145,6 +145,13 @@ MINUTES ?= 5
 soak: $(VENV)/.dev ## load the scoring host for MINUTES while its workers are killed
 	$(BIN)/python -m bench.serving.soak --minutes $(MINUTES)
 
+SCHEMATHESIS := .bench/schemathesis/bin/schemathesis
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## schemathesis on the scoring host, from its OpenAPI document (needs a package index)
+	@test -x $(SCHEMATHESIS) || { $(PYTHON) -m venv .bench/schemathesis && \
+	  .bench/schemathesis/bin/python -m pip install --disable-pip-version-check --quiet schemathesis==4.32.5; }
+	$(BIN)/python -m tests.score.fuzz --schemathesis $(SCHEMATHESIS)
+
 .PHONY: bench
 bench: $(VENV)/.dev ## what can be measured without peers: the registry and the fake, in short
 	$(BIN)/python -m bench.registry --quick

@@ -20,13 +20,15 @@ def document() -> dict[str, Any]:
     return loaded
 
 
-def narrowed(features: int, rows: int = 5, limit: float = 1e6) -> dict[str, Any]:
+def narrowed(features: int, rows: int | None = 5, limit: float | None = 1e6) -> dict[str, Any]:
     """With what the model adds: its number of columns, and a range in which its predictions are finite."""
     narrow = copy.deepcopy(document())
     schemas = narrow["components"]["schemas"]
-    schemas["Rows"]["maxItems"] = rows
+    if rows is not None:
+        schemas["Rows"]["maxItems"] = rows
     schemas["Rows"]["items"].update(minItems=features, maxItems=features)
-    schemas["Number"]["anyOf"][0].update(minimum=-limit, maximum=limit)
+    if limit is not None:
+        schemas["Number"]["anyOf"][0].update(minimum=-limit, maximum=limit)
     return narrow
 
 
