@@ -63,8 +63,10 @@ class Sink:
         self._stalled = False
         self._lock = threading.RLock()
         self._socket: socket.socket | None = None
+        self._pipe = False
         try:
             self._descriptor = _own(descriptor)
+            self._pipe = stat.S_ISFIFO(os.fstat(descriptor).st_mode)
             if stat.S_ISSOCK(os.fstat(descriptor).st_mode):
                 self._socket = socket.socket(fileno=os.dup(descriptor))
         except OSError:  # closed
@@ -73,7 +75,7 @@ class Sink:
     def write(self, data: bytes) -> None:
         """Write lines, or keep them, or drop them; errors (a full disk) never reach the caller."""
         with self._lock:
-            if not self.waiting and len(data) <= ATOMIC:
+            if not self.waiting and (len(data) <= ATOMIC or not self._pipe):
                 rest = self._put(data)
                 if not rest:
                     return
