@@ -72,7 +72,7 @@ PYTEST := $(BIN)/python -m pytest
 
 .PHONY: test
 test: $(VENV)/.dev ## the offline tests, the Azure SDK against the fake included
-	$(PYTEST) tests -m "not docker and not live" -n 2 --durations 25
+	$(PYTEST) tests -m "not docker and not live" -n 2 --dist worksteal --durations 15
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev ## the tests that need no SDK

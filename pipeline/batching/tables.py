@@ -116,7 +116,7 @@ class CsvSink(Sink):
             writer = csv.writer(file, lineterminator="\n")
             width = len(self.header) - 1
             for row, value in zip(rows, predictions, strict=True):
-                cells = [*row, *[""] * (width - len(row))]
+                cells = [*row, *[""] * (width - len(row))][:width]  # one with too many is in the report of bad rows
                 writer.writerow([*cells, json.dumps(value) if isinstance(value, (list, dict)) else value])
             file.flush()
             os.fsync(file.fileno())

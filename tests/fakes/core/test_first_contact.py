@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 import requests
 
@@ -10,17 +12,23 @@ import fakes
 pytestmark = pytest.mark.azure
 
 
-def test_workspace_get_signs_in_and_discovers(azure, workspace):
-    assert workspace.name == "fake-ws"
-    assert workspace.location == azure.settings.region
-    assert workspace.service_context._get_run_history_url() == "https://westeurope.api.azureml.ms"
-    assert azure.state.requests.counts() == {
-        "Discovery_Get": 1,
-        "SignIn_OpenIdConfiguration": 1,
-        "SignIn_Token": 1,
-        "Subscriptions_List": 1,
-        "Workspaces_Get": 1,
-    }
+def test_workspace_get_signs_in_and_discovers(door):
+    from azureml.core import Workspace
+
+    # A seed of its own: the SDK keeps what it has discovered of a workspace id on disk.
+    with fakes.mock_azure(door=door, seed=uuid.uuid4().hex) as azure:
+        s = azure.settings
+        workspace = Workspace.get(s.workspace_name, subscription_id=s.subscription_id, resource_group=s.resource_group)
+        assert workspace.name == "fake-ws"
+        assert workspace.location == azure.settings.region
+        assert workspace.service_context._get_run_history_url() == "https://westeurope.api.azureml.ms"
+        assert azure.state.requests.counts() == {
+            "Discovery_Get": 1,
+            "SignIn_OpenIdConfiguration": 1,
+            "SignIn_Token": 1,
+            "Subscriptions_List": 1,
+            "Workspaces_Get": 1,
+        }
 
 
 def test_unknown_workspace_is_told_as_azure_tells_it(azure):

@@ -181,7 +181,7 @@ def test_several_models_lie_by_name_and_version(register: Make, deploy: Make, in
             return sorted(os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs)
     """
     service = deploy(models=[register(name="one"), register(name="two")], config=inference(script))
-    assert service.run("{}") == ["one/1/model.joblib", "two/1/line.json"]
+    assert service.run("{}") == ["one/1/line.json", "two/1/line.json"]
 
 
 def test_variables_and_modules_of_the_source_directory_are_there(here: Path, deploy: Make, inference: Make) -> None:
