@@ -43,7 +43,8 @@ def sdk_checks() -> list[Check]:
         try:
             found.append(Check(name, "ok", metadata.version(name)))
         except metadata.PackageNotFoundError:
-            found.append(Check(name, "missing", "not installed", "make azure"))
+            mend = "make azure" if name != "azureml-pipeline-steps" else "make azure with Python 3.10 or 3.11"
+            found.append(Check(name, "missing", "not installed", mend))
     return found
 
 

@@ -97,7 +97,14 @@ def _steps(
 ) -> list[Any]:
     from azureml.core.runconfig import RunConfiguration
     from azureml.pipeline.core import PipelineData, PipelineParameter
-    from azureml.pipeline.steps import PythonScriptStep
+
+    try:
+        from azureml.pipeline.steps import PythonScriptStep
+    except ImportError as error:
+        raise PipelineError(
+            f"pipelines on Azure ML need azureml-pipeline-steps, which is not installed ({error})",
+            hint="make azure with Python 3.10 or 3.11: a package that it needs has no release for newer ones",
+        ) from error
 
     run_configuration = RunConfiguration()
     run_configuration.environment = steps_environment(compute.environment, project)
