@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy.local.signals import interrupt_deferred
 from pipeline.config import PipelineConfig
 from pipeline.context import StepContext
 from pipeline.documents import Document
@@ -132,16 +133,23 @@ class Subprocess(Executor):
         """Start the process, pass its lines on, and turn its end into a result or an error."""
         order = write_order(task)
         path = os.pathsep.join(filter(None, [str(self.root), os.environ.get("PYTHONPATH")]))
-        child = subprocess.Popen(
-            [*self.command, str(order)],
-            cwd=self.root,
-            env={**os.environ, **self.env, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        lines = follow(child, task)
+        child: subprocess.Popen[bytes] | None = None
+        try:
+            with interrupt_deferred():  # a Ctrl-C between the start and this assignment would leave an orphan
+                child = subprocess.Popen(
+                    [*self.command, str(order)],
+                    cwd=self.root,
+                    env={**os.environ, **self.env, "PYTHONPATH": path},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            lines = follow(child, task)
+        except BaseException:
+            if child is not None:
+                end_group(child)
+            raise
         if child.returncode:
             raise failure(task, child.returncode, lines)
 
