@@ -87,14 +87,14 @@ class Azure:
         if "back" in line:
             self._state.transitions.clear("service")
 
-    def when_running(self, act: Callable[[], None]) -> None:
-        """Acts once the operation that comes next is under way."""
+    def when_running(self, act: Callable[[], None], ready: Callable[[], bool] = lambda: True) -> None:
+        """Acts once the operation that comes next is under way, and `ready` says so."""
         known = {operation.id for operation in self._state.operations.all("service")}
         found = threading.Event()
 
         def work() -> None:
             while not found.wait(0.05):
-                if self._running(known):
+                if self._running(known) and ready():
                     found.set()
                     act()
 
@@ -127,7 +127,8 @@ def test_a_deployment_that_ends_badly_leaves_the_version_before(
     keys = services.keys("line-qa")
     azure.end(how)
     if how == "Cancelled":
-        azure.when_running(azure.cancel_all)  # as somebody does in the portal
+        # as somebody does in the portal, after the container has started
+        azure.when_running(azure.cancel_all, ready=lambda: "slope 4" in services.logs("line-qa"))
     with pytest.raises(DeployFailed) as failure:
         services.deploy(project.request(4.0), progress=azure.say)
     assert isinstance(failure.value, DeployTimeout) == (how == "TimedOut")
