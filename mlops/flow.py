@@ -129,8 +129,7 @@ def _stage(
         info = release.deploy(stage, request, image, board.say)
         step.note = info.uri
     with board.step(f"smoke test {stage}") as step:
-        release.smoke(stage, version)
-        release.promoted(stage, version, why)
+        release.prove(stage, version, board.say, why=why)
         step.note = f"{version.reference} repeats its golden prediction"
     return info
 

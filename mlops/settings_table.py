@@ -141,7 +141,6 @@ TABLE: tuple[Setting, ...] = (
     Setting("services.replicas_max", "int", 3, "most AKS replicas", low=1),
     Setting("services.app_insights", "bool", False, "send telemetry of Azure services to Application Insights"),
     Setting("services.workers", "int", 1, "worker processes of the scoring host", low=1, high=64),
-    Setting("canary.percent", "int", 10, "share of traffic that a canary gets first", low=1, high=99),
     Setting("canary.requests", "int", 50, "answers to watch before deciding", low=1),
     Setting("canary.max_errors", "float", 0.0, "share of failed answers that rolls back", low=0.0, high=1.0),
     Setting(

@@ -5,11 +5,15 @@ The functions receive the seams; which backend is behind them, they cannot tell.
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from deploy import canary
+from deploy.canary import CanaryReport, Rule
 from deploy.errors import DeployError, ServiceNotFound
 from deploy.images import Image, ImageBuilder, PackageRequest
 from deploy.services import DeployRequest, ServiceInfo, Services, ServiceState
@@ -106,20 +110,19 @@ class Release:
         self, stage: str, request: PackageRequest, image: Image | None, progress: Progress, *, traffic: int = 100
     ) -> ServiceInfo:
         """Deploy to a stage. The version before serves on until the new one is ready and smoke-tested."""
-        return self.services.deploy(
-            DeployRequest(
-                service=self.service(stage),
-                stage=stage,
-                package=request,
-                image=image,
-                env=self.env,
-                cpu=self.cpu,
-                memory_gb=self.memory_gb,
-                tags=self.tags,
-            ),
-            traffic=traffic,
-            timeout=self.timeout,
-            progress=progress,
+        wanted = self._wanted(stage, request, image)
+        return self.services.deploy(wanted, traffic=traffic, timeout=self.timeout, progress=progress)
+
+    def _wanted(self, stage: str, request: PackageRequest, image: Image | None) -> DeployRequest:
+        return DeployRequest(
+            service=self.service(stage),
+            stage=stage,
+            package=request,
+            image=image,
+            env=self.env,
+            cpu=self.cpu,
+            memory_gb=self.memory_gb,
+            tags=self.tags,
         )
 
     def smoke(self, stage: str, version: ModelVersion, *, timeout: float = 60.0) -> SmokeReport:
@@ -205,9 +208,79 @@ class Release:
         """Package, deploy, smoke-test and move the alias, in that order."""
         request, image = self.build(version, progress)
         info = self.deploy(stage, request, image, progress)
-        self.smoke(stage, version)
-        self.promoted(stage, version, why)
+        self.prove(stage, version, progress, why=why)
         return info
+
+    def release_with_canary(
+        self,
+        version: ModelVersion,
+        progress: Progress,
+        *,
+        percent: int,
+        rule: Rule,
+        probes: Sequence[bytes] | None = None,
+        stage: str = "production",
+    ) -> CanaryReport:
+        """Package, deploy with `percent` of the traffic, watch, give it everything, smoke-test, move the alias.
+
+        Parameters
+        ----------
+        percent : int
+            1 to 99.
+        rule : deploy.canary.Rule
+            When it is taken back.
+        probes : sequence of bytes, optional
+            Requests to send while watching; by default those of the golden predictions of both versions.
+
+        Raises
+        ------
+        deploy.errors.CanaryFailed
+            It was taken back, and the version before has all traffic.
+        """
+        request, image = self.build(version, progress)
+        report = canary.release(
+            self.services,
+            self._wanted(stage, request, image),
+            percent=percent,
+            probes=self.golden_requests(version, stage) if probes is None else probes,
+            rule=rule,
+            timeout=self.timeout,
+            progress=progress,
+        )
+        why = f"released after a canary with {percent} percent: {report.reason}"
+        self.prove(stage, version, progress, why=why)
+        return report
+
+    def golden_requests(self, version: ModelVersion, stage: str) -> list[bytes]:
+        """The golden requests of a version and of the one that the stage's alias names, one row each."""
+        requests: list[Any] = [read_golden(self.artifact(version)).request]
+        running = self.registry.alias(version.name, stage)
+        if running is not None:
+            requests.append(read_golden(self.artifact(self.registry.get(version.name, running))).request)
+        found = []
+        for request in requests:
+            rows = request.get("data") if isinstance(request, dict) else None
+            found += [{**request, "data": [row]} for row in rows] if isinstance(rows, list) and rows else [request]
+        return [json.dumps(item).encode() for item in found]
+
+    def prove(self, stage: str, version: ModelVersion, progress: Progress, *, why: str) -> None:
+        """Smoke-test what was deployed, and let the stage's alias name it.
+
+        A version that fails has its traffic already: what the alias names is deployed again, so that a release that
+        failed leaves the version before serving.
+        """
+        try:
+            self.smoke(stage, version)
+        except BaseException:
+            before = self.registry.alias(version.name, stage)
+            if before not in (None, version.version):
+                progress(f"{version.reference} does not pass: putting {version.name}:{before} back")
+                try:
+                    self.ensure(stage, version.name, progress)
+                except Exception as also:
+                    progress(f"putting {version.name}:{before} back did not work either: {also}")
+            raise
+        self.promoted(stage, version, why)
 
 
 def previous_version(registry: ModelRegistry, model: str, alias: str) -> int:

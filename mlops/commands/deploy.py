@@ -38,7 +38,6 @@ def cli(app: App, reference: str | None, stage: str, traffic: int, skip_qa: bool
     request, image = release.build(version, app.output.say)
     info = release.deploy(stage, request, image, app.output.say, traffic=traffic)
     if info.version == version.reference and traffic == 100:
-        release.smoke(stage, version)
-        release.promoted(stage, version, f"deployed to {stage}")
+        release.prove(stage, version, app.output.say, why=f"deployed to {stage}")
     app.output.emit(document(info), f"{info.name} {info.state.value} {info.version} {info.uri}")
     return 0

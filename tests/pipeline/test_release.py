@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from deploy.errors import DeployFailed, ServiceNotFound
-from deploy.services import DeployRequest, Keys, ServiceInfo, ServiceState
+from deploy.canary import Rule
+from deploy.errors import CanaryFailed, DeployFailed, ServiceNotFound, SmokeFailed
+from deploy.services import Answer, DeployRequest, Keys, Revision, ServiceInfo, ServiceState
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound
 from pipeline.release import Release, previous_version
 from registry.errors import AliasMoved
@@ -25,8 +30,10 @@ class Desk:
         self.serving: dict[str, str] = {}
         self.deployed: list[tuple[str, str]] = []
         self.broken: set[str] = set()
+        self.dumb: set[str] = set()
+        """Versions that come up and fail the smoke test afterwards."""
 
-    def deploy(self, request: DeployRequest, **options: object) -> ServiceInfo:
+    def deploy(self, request: DeployRequest, *, traffic: int = 100, **options: object) -> ServiceInfo:
         reference = request.package.model.reference
         self.deployed.append((request.stage, reference))
         if reference in self.broken:
@@ -51,6 +58,41 @@ class Quiet(Release):
 
     def smoke(self, stage: str, version: ModelVersion, *, timeout: float = 60.0):  # type: ignore[no-untyped-def]
         assert self.services.get(self.service(stage)).version == version.reference
+        if version.reference in self.services.dumb:  # type: ignore[attr-defined]
+            raise SmokeFailed("no answer", phase="smoke")
+
+
+class Shares(Desk):
+    """Services that share traffic; a canary answers every second request, with what `answers` says or 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: list[Revision] = []
+        self.traffic: list[dict[str, int]] = []
+        self.answers: dict[str, float] = {}
+        self._turn = count()
+
+    def deploy(self, request: DeployRequest, *, traffic: int = 100, **options: object) -> ServiceInfo:
+        model = request.package.model
+        info = super().deploy(request)
+        now, healthy = datetime.now(timezone.utc), ServiceState.HEALTHY
+        new = Revision(model.reference, model.reference, model.digest, None, now, traffic, healthy)
+        self.running = [new, *(replace(old, traffic=100 - traffic) for old in self.running if traffic < 100)]
+        self.traffic.append({item.id: item.traffic for item in self.running})
+        return info
+
+    def revisions(self, service: str) -> list[Revision]:
+        return [item for item in self.running if service in self.serving]
+
+    def set_traffic(self, service: str, percent: Mapping[str, int]) -> None:
+        self.running = [replace(item, traffic=percent[item.id]) for item in self.running if percent.get(item.id)]
+        self.serving[service] = self.running[0].model
+        self.traffic.append(dict(percent))
+
+    def invoke(self, service: str, body: bytes) -> Answer:
+        chosen = self.running[next(self._turn) // 3 % len(self.running)]
+        value = self.answers.get(chosen.model, 1.0)
+        return Answer(200, {"x-model-digest": chosen.model_digest}, json.dumps({"result": [value]}).encode())
 
 
 @pytest.fixture
@@ -108,6 +150,72 @@ def test_a_version_that_does_not_come_up_moves_no_alias(release: Release, desk: 
         release.release_to("production", two, silent, why="second")
     assert release.registry.alias("m", "production") == 1
     assert desk.serving["m-production"] == "m:1"
+
+
+def test_a_version_that_fails_after_its_deployment_gives_way_again(release: Release, desk: Desk) -> None:
+    one, two = register(release, 2)
+    release.release_to("production", one, silent, why="first")
+    desk.dumb = {"m:2"}
+    said: list[str] = []
+    with pytest.raises(SmokeFailed):
+        release.release_to("production", two, said.append, why="second")
+    assert desk.serving["m-production"] == "m:1"
+    assert release.registry.alias("m", "production") == 1
+    assert "m:2 does not pass: putting m:1 back" in said
+    # where that does not work either, what went wrong first is what is told
+    desk.broken = {"m:1"}
+    with pytest.raises(SmokeFailed):
+        release.release_to("production", two, said.append, why="second")
+    assert any("putting m:1 back did not work either" in line for line in said)
+
+
+@pytest.fixture
+def shares() -> Shares:
+    return Shares()
+
+
+@pytest.fixture
+def sharing(release: Release, shares: Shares) -> Release:
+    """A release whose services share traffic, with ``m:1`` in production."""
+    made = replace(release, services=shares)  # type: ignore[arg-type]
+    (one, _) = register(made, 2)
+    made.release_to("production", one, silent, why="first")
+    return made
+
+
+def test_a_canary_gets_its_share_then_everything(sharing: Release, shares: Shares) -> None:
+    two = sharing.registry.get("m", 2)
+    report = sharing.release_with_canary(two, silent, percent=10, rule=Rule(requests=4))
+    assert (report.promoted, report.canary.answers) == (True, 4)
+    assert shares.traffic == [{"m:1": 100}, {"m:2": 10, "m:1": 90}, {"m:2": 100}]
+    assert sharing.registry.alias("m", "production") == 2
+    assert "canary with 10 percent" in sharing.registry.history("m", "production")[-1].why
+
+
+def test_a_canary_that_disagrees_moves_no_alias(sharing: Release, shares: Shares) -> None:
+    shares.answers = {"m:2": 3.0}
+    with pytest.raises(CanaryFailed):
+        sharing.release_with_canary(sharing.registry.get("m", 2), silent, percent=10, rule=Rule(requests=4))
+    assert shares.traffic[-1] == {"m:1": 100}
+    assert sharing.registry.alias("m", "production") == 1
+
+
+def test_a_canary_that_fails_once_it_has_everything_gives_way_again(sharing: Release, shares: Shares) -> None:
+    shares.dumb = {"m:2"}
+    with pytest.raises(SmokeFailed):
+        sharing.release_with_canary(sharing.registry.get("m", 2), silent, percent=10, rule=Rule(requests=4))
+    assert shares.serving["m-production"] == "m:1"
+    assert sharing.registry.alias("m", "production") == 1
+
+
+def test_golden_requests_are_those_of_both_versions_a_row_each(sharing: Release) -> None:
+    folder = sharing.project / "artifact-rows" / "model"
+    folder.mkdir(parents=True)
+    rows = {"request": {"data": [[1], [2]]}, "response": 0}
+    (folder / "golden.json").write_text(json.dumps(rows))
+    three = sharing.registry.register("m", folder, lineage=Lineage(python="3.11"))
+    requests = [json.loads(item) for item in sharing.golden_requests(three, "production")]
+    assert requests == [{"data": [[1]]}, {"data": [[2]]}, 0]
 
 
 def test_two_rollbacks_go_two_versions_back(release: Release) -> None:
