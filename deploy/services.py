@@ -140,7 +140,7 @@ class Services(ABC):
         """The last log lines of what serves now."""
 
     def counts(self, service: str, *, reset: bool = False) -> dict[str, dict[str, Any]]:
-        """Requests, errors and latencies by revision id, since the front began (or `reset`).
+        """Requests, errors and latencies by revision id, and the seconds since they are counted (or `reset`).
 
         Empty where the service's own platform watches it (Azure: Application Insights).
         """

@@ -31,7 +31,7 @@ class Monitoring:
     features: list[dict[str, Any]]
     """By feature: ``feature``, ``index`` (population stability index), ``limit``, ``shifted``, ``before``, ``now``."""
     revisions: list[dict[str, Any]]
-    """By revision of the service: requests, errors, latencies in milliseconds."""
+    """By revision of the service: requests, also per second, errors, latencies in milliseconds."""
 
     @property
     def shifted(self) -> list[str]:
@@ -116,7 +116,7 @@ def monitor(
             f"the inputs cannot be compared: {broken[0]}", hint="mlops data check shows every violation"
         )
     features = [_row(shift) for shift in profile.measure(baseline, checked.frame, dataset.FEATURES)]
-    revisions = [{"revision": key, **dict(value)} for key, value in counts.items()]
+    revisions = [{"revision": key, **_rated(value)} for key, value in counts.items()]
     return Monitoring(version.reference, reference, len(frame), features, revisions)
 
 
@@ -166,6 +166,14 @@ def _bars(features: Sequence[Mapping[str, Any]], top: float) -> str:
         )
         parts.append(f'<text x="{left + max(length, limit) + 6:.1f}" y="{y + 14}">{item["index"]:.3f}</text>')
     return "".join([*parts, "</svg>"])
+
+
+def _rated(counts: Mapping[str, Any]) -> dict[str, Any]:
+    """The counts of one revision with its request rate, where it is known how long they were taken."""
+    rated = {key: value for key, value in counts.items() if key != "id"}
+    if counts.get("seconds"):
+        rated["requests_per_second"] = round(counts["requests"] / counts["seconds"], 3)
+    return rated
 
 
 def _row(shift: Shift) -> dict[str, Any]:

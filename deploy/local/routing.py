@@ -30,6 +30,7 @@ class Upstream:
     in_flight: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    since: float = field(default_factory=time.monotonic)
 
     def document(self) -> dict[str, Any]:
         """Counts and latency percentiles (milliseconds), as JSON."""
@@ -38,6 +39,7 @@ class Upstream:
             "id": self.id,
             "traffic": self.traffic,
             "in_flight": self.in_flight,
+            "seconds": round(time.monotonic() - self.since, 3),
             "requests": sum(self.statuses.values()),
             "errors": sum(count for status, count in self.statuses.items() if status >= 500),
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
@@ -98,6 +100,7 @@ class Router:
             for upstream in self._upstreams.values():
                 upstream.statuses.clear()
                 upstream.latencies.clear()
+                upstream.since = time.monotonic()
 
     def in_flight(self) -> int:
         """Requests that have no answer yet."""

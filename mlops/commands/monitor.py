@@ -45,6 +45,7 @@ def cli(app: App, inputs: Path, stage: str, report: Path | None, fail_on_shift: 
         counts = {}
     seen = monitor(release.registry.get(model, number), app.backend.data, read_inputs(inputs), counts)
     if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(page(seen), encoding="utf-8")
         app.output.say(f"written: {report}")
     if app.output.format == "json":

@@ -41,6 +41,9 @@ def test_only_what_has_moved_has_shifted(data: FileDataSets, version: ModelVersi
     assert seen.shifted == ["bmi", "s6"]
     assert [item["feature"] for item in seen.features] == [column.name for column in dataset.FEATURES]
     assert seen.to_json()["revisions"] == [{"revision": "r1", "requests": 3, "errors": 1}]
+    counts = {"r1": {"id": "r1", "requests": 30, "errors": 1, "seconds": 60.0}}
+    (rated,) = monitor(version, data, frame, counts).revisions
+    assert rated == {"revision": "r1", "requests": 30, "errors": 1, "seconds": 60.0, "requests_per_second": 0.5}
     html = page(seen)
     assert "<svg" in html
     assert "Shifted: bmi, s6" in html
