@@ -144,7 +144,7 @@ def _command(step: Step) -> str:
         if name == "BUILD_ID":
             text = text.replace('"$BUILD_ID"', str(value))
     text = re.sub(r'"?(\$\(Build\.BuildId\)|\$\{\{ (github\.run_id|inputs\.build-id) \}\})"?', "BUILD", text)
-    return re.sub(r'"?\$\((SCORING_INPUT)\)"?', r'"$\1"', text)
+    return re.sub(r'"?\$\(([A-Z]+_INPUT)\)"?', r'"$\1"', text)
 
 
 def condition(text: str | None, kind: str) -> str:
@@ -172,8 +172,10 @@ def _words(expression: Expression) -> str:
     parts = [_words(part) for part in expression.arguments]
     if name in ("and", "or"):
         flat = sorted({part for text in parts for part in (text.split(f" {name} ") if f" {name} " in text else [text])})
-        useful = [part for part in flat if part not in ("succeeded", "always")]
+        useful = [part for part in flat if name == "or" or part not in ("succeeded", "always")]
         return f" {name} ".join(useful) or "succeeded"
+    if name == "succeededorfailed":
+        return "failed or succeeded"
     if name == "eq" and parts[0].startswith("result of "):
         return {"'success'": "succeeded", "'failure'": "failed"}.get(parts[1], parts[1]) + " " + parts[0][10:]
     if name in ("succeeded", "failed") and parts:

@@ -6,6 +6,7 @@ say, and YAML 1.1's idea of them (``on`` is true) is wrong for both kinds of fil
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from rehearse.errors import PipelineError
 
 
 class Text(str):
-    """A scalar with its place in a file."""
+    """A scalar with its place in a file, and the comment behind it on its line."""
 
     where: str | None
+    comment: str
 
-    def __new__(cls, value: str, where: str | None = None) -> Text:
+    def __new__(cls, value: str, where: str | None = None, comment: str = "") -> Text:
         text = super().__new__(cls, value)
-        text.where = where
+        text.where, text.comment = where, comment
         return text
 
 
@@ -43,6 +45,7 @@ class _Loader(yaml.SafeLoader):
     """Built on the safe loader: no tag of YAML can construct an object."""
 
     shown: str
+    lines: list[str]
 
 
 def _place(loader: _Loader, node: yaml.Node) -> str:
@@ -52,7 +55,9 @@ def _place(loader: _Loader, node: yaml.Node) -> str:
 def _scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
     if node.style is None and node.value in ("", "~", "null"):
         return None
-    return Text(node.value, _place(loader, node))
+    line = loader.lines[node.end_mark.line] if node.end_mark.line < len(loader.lines) else ""
+    comment = re.match(r"\s+#\s*(.*?)\s*$", line[node.end_mark.column :])
+    return Text(node.value, _place(loader, node), comment[1] if comment else "")
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Node:
@@ -108,7 +113,7 @@ def load(path: Path, root: Path) -> Node:
 def loads(text: str, shown: str) -> Node:
     """Read a pipeline from text; `shown` is the name that errors give it."""
     loader = _Loader(text)
-    loader.shown = shown
+    loader.shown, loader.lines = shown, text.splitlines()
     try:
         data = loader.get_single_data()
     except yaml.YAMLError as error:

@@ -5,6 +5,7 @@ Source: docs.github.com/en/actions/reference/workflows-and-actions/workflow-synt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -189,7 +190,7 @@ def _step(node: Any, place: str | None) -> Step:
         if "working-directory" in node:
             inputs["working-directory"] = node["working-directory"]
     else:
-        uses, inputs = str(node["uses"]), dict(node.get("with") or {})
+        uses, inputs = _action(node["uses"]), dict(node.get("with") or {})
     title = str(node.get("name") or (str(inputs["run"]).strip().splitlines()[0] if uses == "run" else uses))
     return Step(
         uses,
@@ -203,3 +204,18 @@ def _step(node: Any, place: str | None) -> Step:
         None if node.get("shell") is None else str(node["shell"]),
         node.where,
     )
+
+
+def _action(uses: Any) -> str:
+    """The action and its version; of one that is pinned to a commit, the version is in the comment behind it."""
+    name, at, version = str(uses).partition("@")
+    if not at or not re.fullmatch("[0-9a-f]{40}", version):
+        return str(uses)
+    told = re.match(r"(v\d+)(\.\d+)*$", getattr(uses, "comment", ""))
+    if told is None:
+        raise PipelineError(
+            f"{name} is pinned to a commit, and no comment behind it says its version",
+            where=where(uses),
+            hint=f"uses: {name}@{version} # v1.2.3",
+        )
+    return f"{name}@{told[1]}"

@@ -10,7 +10,7 @@ import pytest
 from rehearse.compare import Work, condition, flow
 from rehearse.kits import open_kit
 
-NAMES = ["pr", "ci", "cd", "retrain", "batch", "infra"]
+NAMES = ["pr", "ci", "cd", "retrain", "batch", "monitor", "infra"]
 RELEASING = ["ci", "retrain"]
 
 
@@ -66,11 +66,28 @@ def test_production_is_gated_and_released_last(root: Path) -> None:
     assert works["Rollback_Production"].condition == "failed Smoke_Production and succeeded Deploy_Production"
 
 
+def test_production_gets_a_canary(root: Path) -> None:
+    """A tenth of the traffic at first, on both; the same number is asked for when a release is started by hand."""
+    for kind in ("azure", "github"):
+        steps = [
+            step
+            for _, job in open_kit(kind, root, {}).expand("cd").jobs
+            for step in (step for hook in job.hooks.values() for step in hook)
+        ]
+        (release,) = [step for step in steps if "mlops release" in str(step.script)]
+        assert str(release.script).strip() == '.venv/bin/mlops release "$MODEL" --canary "$CANARY_PERCENT"'
+    azure = open_kit("azure", root, {}).expand("cd")
+    assert {entry.name: str(entry.value) for entry in azure.variables}["CANARY_PERCENT"] == "10"
+    on = open_kit("github", root, {}).expand("cd").triggers["on"]
+    assert {str(on[way]["inputs"]["canary"]["default"]) for way in ("workflow_call", "workflow_dispatch")} == {"10"}
+
+
 @pytest.mark.parametrize(
     ("azure", "github"),
     [
         ("succeeded()", "success()"),
         ("failed()", "failure()"),
+        ("succeededOrFailed()", "success() || failure()"),
         ("and(succeeded(), ne(variables['go'], 'no'))", "success() && github.event.inputs.go != 'no'"),
         ("and(succeeded(), eq(variables['s.done'], 'true'))", "steps.s.outputs.done == 'true'"),
         ("and(succeeded('A'), failed('B'))", "always() && needs.A.result == 'success' && needs.B.result == 'failure'"),
@@ -83,3 +100,4 @@ def test_conditions_in_one_spelling(azure: str, github: str) -> None:
 def test_different_conditions_stay_different() -> None:
     assert condition("failed()", "azure") != condition("always()", "github")
     assert condition("succeeded('A')", "azure") != condition("needs.B.result == 'success'", "github")
+    assert condition("failed()", "azure") != condition("success() || failure()", "github")

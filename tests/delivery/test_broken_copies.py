@@ -81,7 +81,16 @@ BROKEN: dict[str, tuple[str, list[Edit], str]] = {
         "github", [(".github/workflows/cd.yml", "needs: Smoke_QA", "needs: Smoke")], "'Smoke', which does not exist",
     ),
     "action of another version": (
-        "github", [(".github/workflows/ci.yml", "azure/login@v3", "azure/login@v1")], "azure/login is known here at",
+        "github", [(".github/workflows/ci.yml", "# v3.0.2", "# v1.6.1")], "azure/login is known here at",
+    ),
+    "action at a commit of no known version": (
+        "github", [(".github/workflows/ci.yml", " # v3.0.2", "")], "no comment behind it says its version",
+    ),
+    "parameter that is gone": (
+        "azure", [(".pipelines/cd.yml", "parameters.canary", "parameters.share")], "share",
+    ),
+    "variable of a release that is gone": (
+        "github", [(".github/workflows/cd.yml", "inputs.canary", "inputs.share")], "inputs.share does not exist",
     ),
     "expression that is none": (
         "github", [(".github/workflows/cd.yml", "needs.Smoke_QA.result == 'failure'", "needs.Smoke_QA.result = 'failure'")], "cannot read",
@@ -116,12 +125,13 @@ def test_found(what: str, broken: Callable[[list[Edit]], Path]) -> None:
 
 DIFFERENT: dict[str, Edit] = {
     "a step more": (".github/workflows/batch.yml", "    - run: make azure\n", "    - run: make azure\n    - run: make lint\n"),
-    "another order": (".pipelines/templates/tests.yml", "  - bash: make audit\n    displayName: Known vulnerabilities\n  - bash: make sbom\n    displayName: Bill of materials\n", "  - bash: make sbom\n  - bash: make audit\n"),
+    "another order": (".pipelines/templates/tests.yml", "  - bash: make audit\n    displayName: Known vulnerabilities\n  - bash: make image-scan\n", "  - bash: make image-scan\n  - bash: make audit\n"),
     "another environment": (".github/workflows/cd.yml", "environment: production", "environment: qa"),
     "another condition": (".github/workflows/cd.yml", "needs.Smoke_QA.result == 'failure'", "needs.Smoke_QA.result == 'success'"),
     "no approval in between": (".github/workflows/cd.yml", "needs: Smoke_QA", "needs: Package"),
+    "another release": (".github/workflows/cd.yml", '--canary "$CANARY_PERCENT"', "--canary 50"),
     "another option": (".pipelines/templates/release.yml", "mlops smoke --stage", "mlops smoke --timeout 5 --stage"),
-    "not signed in": (".github/workflows/infra.yml", "uses: azure/login@v3", "uses: actions/setup-python@v6"),
+    "not signed in": (".github/workflows/infra.yml", "uses: azure/login@7ddb5af1ef8758cf1353cf3b42f940aee27ba21c # v3.0.2", "uses: actions/setup-python@v6"),
 }  # fmt: skip
 
 

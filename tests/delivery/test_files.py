@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from functools import cache
 from importlib.resources import files as resources
@@ -30,7 +31,7 @@ def validator(name: str) -> Draft7Validator:
 
 
 @pytest.mark.parametrize("backend", ["azure", "local"])
-@pytest.mark.parametrize("name", ["pr", "ci", "cd", "retrain", "batch", "infra"])
+@pytest.mark.parametrize("name", ["pr", "ci", "cd", "retrain", "batch", "monitor", "infra"])
 def test_azure_schema(name: str, backend: str) -> None:
     """What the service makes of the files, all templates in it. The schema knows little of template expressions."""
     expander = Expander(ROOT, {}, {"MLOPS_BACKEND": backend})
@@ -65,6 +66,16 @@ def test_every_template_and_called_workflow_is_used(root: Path) -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in (*AZURE, *GITHUB))
     for path in (root / ".pipelines" / "templates").glob("*.yml"):
         assert f"template: {path.name}" in text or f"template: templates/{path.name}" in text, f"{path.name} is unused"
+
+
+def test_actions_are_pinned_to_one_commit_each() -> None:
+    pinned: dict[str, set[str]] = {}
+    for path in GITHUB:
+        for action, ref in re.findall(r"uses: ([\w-]+/[\w/-]+)@(.+)", path.read_text(encoding="utf-8")):
+            assert re.fullmatch(r"[0-9a-f]{40} # v\d+\.\d+\.\d+", ref), f"{path.name}: {action}@{ref}"
+            pinned.setdefault(action, set()).add(ref)
+    assert pinned
+    assert all(len(refs) == 1 for refs in pinned.values()), pinned
 
 
 def test_nothing_is_left_to_old_task_versions(root: Path) -> None:
