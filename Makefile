@@ -78,6 +78,18 @@ test: $(VENV)/.dev ## the offline tests, the Azure SDK against the fake included
 test-fast: $(VENV)/.dev ## the tests that need no SDK
 	$(PYTEST) tests -m "not docker and not live and not azure and not slow" -n 2
 
+# What other tools need is made to fit the newest SDK, not the other way round.
+NEWEST := .bench/newest
+.PHONY: test-newest
+test-newest: ## the Azure tests with the newest SDK that requirements/azure.in allows (needs a package index)
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/azure.in
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check freeze > $(NEWEST)/azure.txt
+	grep '^azureml' $(NEWEST)/azure.txt
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/dev.in -c $(NEWEST)/azure.txt
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	$(NEWEST)/bin/python -m pytest tests -m "azure and not docker and not live" -n 2 --dist worksteal --durations 15
+
 .PHONY: integration
 integration: $(VENV)/.dev ## the tests that need Docker
 	$(PYTEST) integration
@@ -135,12 +147,15 @@ image-scan: $(VENV)/.dev ## known vulnerabilities of a scoring image, system pac
 	  --only-fixed --fail-on high --output table --output cyclonedx-json=/reports/sbom/image.cdx.json
 
 .PHONY: infra-plan
-infra-plan: ## show what infra/ would change in Azure (needs az, signed in)
+infra-plan: ## show what infra/ would change in Azure (needs az, signed in, and LOCATION)
+	@test -n "$(LOCATION)" || { echo "set LOCATION to a region, such as: make infra-plan LOCATION=westeurope" >&2; exit 2; }
 	az deployment sub what-if --name mlops --location $(LOCATION) --parameters infra/main.bicepparam
 
 .PHONY: infra-apply
-infra-apply: ## make or change the Azure resources of infra/ (needs az, signed in)
-	az deployment sub create --name mlops --location $(LOCATION) --parameters infra/main.bicepparam
+infra-apply: ## make or change the Azure resources of infra/ (needs az, signed in, and LOCATION)
+	@test -n "$(LOCATION)" || { echo "set LOCATION to a region, such as: make infra-apply LOCATION=westeurope" >&2; exit 2; }
+	az deployment sub create --name mlops --location $(LOCATION) --parameters infra/main.bicepparam \
+	  --query properties.outputs
 
 .PHONY: rehearse
 rehearse: $(VENV)/.dev ## run the delivery pipelines themselves on this machine (KIND=azure|github BACKEND=azure|local)

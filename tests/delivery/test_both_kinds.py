@@ -10,7 +10,7 @@ import pytest
 from rehearse.compare import Work, condition, flow
 from rehearse.kits import open_kit
 
-NAMES = ["pr", "ci", "cd", "retrain", "batch", "monitor", "infra"]
+NAMES = ["pr", "ci", "cd", "retrain", "batch", "monitor", "newest", "infra"]
 RELEASING = ["ci", "retrain"]
 
 

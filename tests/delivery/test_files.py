@@ -31,7 +31,7 @@ def validator(name: str) -> Draft7Validator:
 
 
 @pytest.mark.parametrize("backend", ["azure", "local"])
-@pytest.mark.parametrize("name", ["pr", "ci", "cd", "retrain", "batch", "monitor", "infra"])
+@pytest.mark.parametrize("name", ["pr", "ci", "cd", "retrain", "batch", "monitor", "newest", "infra"])
 def test_azure_schema(name: str, backend: str) -> None:
     """What the service makes of the files, all templates in it. The schema knows little of template expressions."""
     expander = Expander(ROOT, {}, {"MLOPS_BACKEND": backend})
