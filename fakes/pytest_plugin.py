@@ -28,7 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def azure_fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
-    """A fresh fake of Azure ML; settings come from ``@pytest.mark.azure_fake(...)``."""
+    """A fresh fake of Azure ML; settings come from ``@pytest.mark.azure_fake(...)``.
+
+    A test also fails when the fake itself failed while it ran: what it saw then was no answer of Azure's.
+    """
     from fakes.doors.activation import mock_azure
 
     marker = request.node.get_closest_marker("azure_fake")
@@ -36,6 +39,8 @@ def azure_fake(request: pytest.FixtureRequest) -> Iterator[Fake]:
     settings.setdefault("door", request.config.getoption("--azure-door"))
     with mock_azure(**settings) as fake:
         yield fake
+        if fake.state.bugs:
+            pytest.fail("the fake of Azure failed in " + "\n".join(fake.state.bugs), pytrace=False)
 
 
 @pytest.fixture

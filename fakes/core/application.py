@@ -18,10 +18,12 @@ from werkzeug import Request, Response
 
 import fakes.services
 from fakes.core import hosts
+from fakes.core.broken import BrokenConnection
+from fakes.core.content import Content, TooLarge
 from fakes.core.environ import ADMIN, RAW_PATH
 from fakes.core.errors import AzureError, Style, bad_request, render_for
 from fakes.core.evidence import Evidence
-from fakes.core.faults import BrokenConnection
+from fakes.core.handlers import Handler
 from fakes.core.routing import Auth, Call, Route, Router, Service, expand, json_response, operations_of
 from fakes.core.state import State
 
@@ -40,6 +42,14 @@ def discover() -> tuple[Service, ...]:
         urls = importlib.import_module(name)
         found += getattr(urls, "SERVICES", None) or [urls.SERVICE]
     return tuple(found)
+
+
+def load_services() -> None:
+    """Import the code of every service: what a state holds may belong to one that no request has reached yet."""
+    for service in discover():
+        for route in service.routes:
+            if isinstance(route.handler, Handler):
+                route.handler.resolve()
 
 
 def _routers(services: Iterable[Service]) -> dict[str, Router]:
@@ -86,7 +96,8 @@ class Application:
         """Return the answer to one request; never raises."""
         began = time.perf_counter()
         state = self.state
-        request = Request(environ)
+        # Not put into its own environ: that cycle would keep the body until the garbage collector comes by.
+        request = Request(environ, populate_request=False)
         request_id = state.request_ids.guid()
         family = hosts.ADMIN if environ.get(ADMIN) else hosts.family_of(request.host) or ""
         router = self._routers.get(family)
@@ -94,7 +105,7 @@ class Application:
         route, service, params = found or (_UNKNOWN_ROUTE, _UNKNOWN_SERVICE, {})
         call = Call(state, request, route, service, params, request_id)
         try:
-            call.body = self._read(environ)
+            call.content = self._read(environ)
             response = self._faulty(call) or (self._answer(call) if found else self._not_implemented(call, family))
         except AzureError as error:
             response = render_for(call, error, service.style)
@@ -105,24 +116,20 @@ class Application:
         self._finish(call, response, began)
         return response
 
-    def _read(self, environ: dict[str, Any]) -> bytes:
+    def _read(self, environ: dict[str, Any]) -> Content:
         limit = self.state.settings.max_body
         declared = environ.get("CONTENT_LENGTH")
-        if declared and int(declared) > limit:
-            raise AzureError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes.")
-        stream = environ["wsgi.input"]
-        if isinstance(stream, io.BytesIO):
-            return stream.getvalue()
-        parts, size = [], 0
         try:
-            while chunk := stream.read(1024 * 1024):
-                size += len(chunk)
-                if size > limit:
-                    raise AzureError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes.")
-                parts.append(chunk)
+            if declared and int(declared) > limit:
+                raise TooLarge
+            stream = environ["wsgi.input"]
+            if isinstance(stream, io.BytesIO):
+                return self.state.spool.keep(stream.getvalue())
+            return self.state.spool.take(stream, limit)
+        except TooLarge as error:
+            raise AzureError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes.") from error
         except (ConnectionError, TimeoutError) as error:
             raise AzureError(400, "IncompleteBody", f"The request body could not be read: {error}") from error
-        return b"".join(parts)
 
     def _faulty(self, call: Call) -> Response | None:
         rule = self.state.faults.pick(call.route.operation)
@@ -214,7 +221,7 @@ class Application:
             operation=call.route.operation,
             status=status,
             milliseconds=(time.perf_counter() - began) * 1000,
-            request_body=call.body,
+            request_body=call.content,
             response_body=body,
         )
 

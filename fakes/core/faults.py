@@ -6,8 +6,6 @@ import fnmatch
 import threading
 from typing import TYPE_CHECKING, Any, Literal
 
-from werkzeug import Response
-
 from fakes.core.errors import AzureError
 from fakes.core.records import record
 
@@ -127,14 +125,3 @@ class Faults:
                 rule.hits += 1
                 return rule
         return None
-
-
-class BrokenConnection(Response):
-    """A marker that is no HTTP answer: each door drops the connection in its own way.
-
-    `prefix` is what is sent of `whole` before the drop (None: nothing at all).
-    """
-
-    def __init__(self, whole: Response | None = None) -> None:
-        super().__init__(status=599)
-        self.whole = whole

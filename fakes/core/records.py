@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from typing_extensions import dataclass_transform
 
+from fakes.core.content import Content
+
 T = TypeVar("T")
 
 _KINDS: dict[str, type] = {}
@@ -44,6 +46,8 @@ def encode(value: Any) -> Any:
         return value
     if isinstance(value, datetime):
         return {_TAG: "datetime", "value": value.isoformat()}
+    if isinstance(value, Content):
+        value = value.data
     if isinstance(value, (bytes, bytearray)):
         return {_TAG: "bytes", "value": base64.b64encode(value).decode()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

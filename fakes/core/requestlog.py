@@ -7,6 +7,8 @@ from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fakes.core.content import Content
+
 _BODY_LIMIT = 16 * 1024
 # Looking at the fake is counted and not remembered: the page that watches would push out what it watches.
 _OWN = ("Admin_", "Page_")
@@ -47,7 +49,7 @@ class RequestLog:
         operation: str,
         status: int,
         milliseconds: float,
-        request_body: bytes,
+        request_body: bytes | Content,
         response_body: bytes,
     ) -> None:
         """Remember one request. Bodies are cut, secrets of sign-in left out."""
@@ -88,8 +90,8 @@ class RequestLog:
         return [asdict(entry) for entry in self.entries(last)]
 
 
-def _text(body: bytes) -> str:
-    head = body[:_BODY_LIMIT]
+def _text(body: bytes | Content) -> str:
+    head = body.head(_BODY_LIMIT) if isinstance(body, Content) else body[:_BODY_LIMIT]
     try:
         text = head.decode()
     except UnicodeDecodeError:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from werkzeug import Request, Response
 
 from fakes.core import hosts
+from fakes.core.content import Content
 from fakes.core.errors import Style, bad_request
 from fakes.core.evidence import Evidence
 
@@ -98,10 +99,15 @@ class Call:
     service: Service
     params: dict[str, str]
     request_id: str
-    body: bytes = b""
+    content: Content = field(default_factory=Content)
     principal: Principal | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     _workspace: Workspace | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The whole body, in memory. Handlers of large bodies use `content`."""
+        return self.content.data
 
     @property
     def workspace(self) -> Workspace:

@@ -24,6 +24,8 @@ class Settings:
         Number of requests that are remembered.
     max_body
         Largest request body in bytes.
+    memory_body
+        Bodies and blobs of at most this many bytes are held in memory, larger ones in files.
     admin_token
         Lets programs of other machines use the admin address.
     """
@@ -43,6 +45,7 @@ class Settings:
     hold: float = 25.0
     request_log: int = 500
     max_body: int = 2 * 1024**3
+    memory_body: int = 1024**2
     admin_token: str | None = None
 
     def __post_init__(self) -> None:

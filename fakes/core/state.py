@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fakes.core.background import Background
 from fakes.core.clock import Clock, Ids
+from fakes.core.content import Spool
 from fakes.core.faults import Faults
 from fakes.core.operations import Operations
 from fakes.core.records import decode, encode
@@ -86,6 +87,7 @@ class State:
         self.requests = RequestLog(self.settings.request_log)
         self.bugs: list[str] = []
         self.background = Background()
+        self.spool = Spool(self.settings.memory_body)
         self._backends: dict[type[Backend], Backend] = {}
         self.tenancy.seed()
 
@@ -130,10 +132,11 @@ class State:
     def _end(self) -> None:
         with self.lock:
             self.closed = True
-            backends, background = list(self._backends.values()), self.background
+            backends, background, spool = list(self._backends.values()), self.background, self.spool
         background.stop()
         for backend in backends:
             backend.closing()
+        spool.close()
 
     def export(self) -> dict[str, Any]:
         """Return the state as JSON types. Request log and threads are not part of it."""
@@ -164,6 +167,9 @@ class State:
         version = document.get("version")
         if version != EXPORT_VERSION:
             raise ValueError(f"this is version {version!r} of the exported state; this fake reads {EXPORT_VERSION}")
+        from fakes.core.application import load_services
+
+        load_services()
         known = {cls.name: cls for cls in backends_known()}
         unknown = set(document.get("services", {})) - set(known)
         if unknown:

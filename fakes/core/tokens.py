@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jwt
-
 from fakes.core.errors import AzureError
 
 if TYPE_CHECKING:
@@ -63,6 +61,8 @@ class Tokens:
         **claims: Any,
     ) -> str:
         """Return a signed token that is valid for `lifetime` seconds."""
+        import jwt
+
         settings, now = self._state.settings, int(self._state.clock.timestamp())
         payload = {
             "aud": audience,
@@ -89,6 +89,8 @@ class Tokens:
         AzureError
             401: no bearer token, a token of somebody else, an expired one, or one for another audience.
         """
+        import jwt
+
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise self._refusal("AuthenticationFailed", "Authentication failed. The 'Authorization' header is missing.")

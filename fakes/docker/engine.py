@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from fakes.core.folders import new_folder
 from fakes.docker.containers import Container
 from fakes.docker.dockerfile import Build, BuildFailed, Stage
 
@@ -110,7 +111,7 @@ class MockEngine:
     def __init__(self) -> None:
         self.address = ""
         self.lock = threading.RLock()
-        self.folder = Path(tempfile.mkdtemp(prefix="fakes-docker-"))
+        self.folder = new_folder("docker")
         self.registry = {f"python:3.{minor}-slim" for minor in range(10, 14)}
         self.refuse_push: set[str] = set()
         self.pushed: dict[str, str] = {}

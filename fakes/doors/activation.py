@@ -11,16 +11,19 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from fakes.core.application import Application
+from fakes.core.folders import process_folder
 from fakes.core.settings import Settings
 from fakes.core.state import State
 from fakes.doors.client import identity_variables, scrubbed
 from fakes.doors.discovery_cache import DiscoveryCache
 from fakes.doors.guard import Guard
 from fakes.doors.inprocess import Interception
-from fakes.doors.shared import SharedServer, engine_loaded, process_folder
+from fakes.doors.shared import SharedServer, engine_loaded
+
+if TYPE_CHECKING:
+    from fakes.core.application import Application
 
 T = TypeVar("T")
 Door = Literal["inprocess", "server"]
@@ -76,10 +79,16 @@ class Fake:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.application = Application(State(settings))
-        self.state = self.application.state
+        self.state = State(settings)
         self.settings = self.state.settings
         self.state.child_environment = self.child_environment
+
+    @functools.cached_property
+    def application(self) -> Application:
+        """What answers the requests. Made for the first of them: turning the fake on needs none of the services."""
+        from fakes.core.application import Application
+
+        return Application(self.state)
 
     def reset(self, seed: int | str | None = None) -> None:
         """Forget everything."""
@@ -171,6 +180,8 @@ class _Active:
 @functools.cache
 def _ended() -> Application:
     """Answer requests that come when no fake is on: every one is refused."""
+    from fakes.core.application import Application
+
     return Application(State(), services=())
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import urlsplit
 
 import fakes
 from fakes.doors.admin_client import DEFAULT_ADDRESS, AdminClient, AdminError
@@ -91,6 +93,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     while not stop.wait(3600):
         pass
     server.stop()
+    _forget_env(server)
     if arguments.state and arguments.save:
         _save(state, Path(arguments.state))
     state.close()
@@ -99,8 +102,8 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _reach(state: Any, server: Any) -> None:
     """Let what the fake runs (scripts, pipeline steps) find its way back to it."""
+    from fakes.core.folders import process_folder
     from fakes.doors.client import proxy_variables, write_certificates
-    from fakes.doors.shared import process_folder
 
     write_certificates(process_folder(), server.authority.pem)
     variables = proxy_variables(server.address, process_folder())
@@ -143,12 +146,22 @@ def _variables(client: AdminClient, folder: Path, *, other_hosts: bool) -> dict[
     }
 
 
+def _env_folder(port: int) -> Path:
+    """Return where ``fakes env`` keeps the files of its variables: they must be there as long as the server is."""
+    return Path(tempfile.gettempdir()) / f"fakes-env-{os.getuid()}-{port}"
+
+
+def _forget_env(server: Any) -> None:
+    folder = _env_folder(server.port)
+    if folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.getuid():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _env(arguments: argparse.Namespace) -> int:
     from fakes.doors.client import is_scrubbed
 
     client = _client(arguments)
-    port = client.address.rpartition(":")[2]
-    folder = Path(tempfile.gettempdir()) / f"fakes-env-{os.getuid()}-{port}"
+    folder = _env_folder(urlsplit(client.address).port or 80)
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise AdminError(f"{folder} belongs to somebody else; remove it first")
@@ -191,6 +204,7 @@ def _run(arguments: argparse.Namespace) -> int:
             return _child(command, {**scrubbed(dict(os.environ)), **variables})
         finally:
             server.stop()
+            _forget_env(server)
             if arguments.state and arguments.save:
                 _save(state, Path(arguments.state))
             state.close()

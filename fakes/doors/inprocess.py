@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable
-from http.client import RemoteDisconnected
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPHeaderDict
-from urllib3.exceptions import MaxRetryError, ProtocolError, ResponseError
-from urllib3.response import HTTPResponse
-from urllib3.util.retry import Retry
-from werkzeug import Response
 
 from fakes.core import hosts
-from fakes.core.application import Application
-from fakes.core.environ import build_environ
-from fakes.core.faults import BrokenConnection
+
+if TYPE_CHECKING:
+    from fakes.core.application import Application
 
 Send = Callable[..., requests.Response]
 
@@ -43,6 +36,8 @@ class Interception:
 
         def send(adapter: HTTPAdapter, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
             if is_for_azure(request):
+                from fakes.doors.answering import answer  # the first request pays for the application
+
                 return answer(self._application(), adapter, request)
             return before(adapter, request, *args, **without_proxy(kwargs, self._ours()))
 
@@ -86,76 +81,3 @@ def without_proxy(kwargs: dict[str, Any], ours: str | None) -> dict[str, Any]:
     if not ours or not proxies:
         return kwargs
     return {**kwargs, "proxies": {scheme: address for scheme, address in proxies.items() if address != ours}}
-
-
-def answer(application: Application, adapter: HTTPAdapter, request: requests.PreparedRequest) -> requests.Response:
-    """Return the application's answer, with the retries that the session's adapter is set up for (without their waits).
-
-    Raises
-    ------
-    requests.ConnectionError, requests.exceptions.RetryError
-        As the real transport raises them.
-    """
-    parts = urlsplit(str(request.url))
-    host = _text(request.headers.get("Host") or parts.netloc.rpartition("@")[2])
-    headers = [(_text(name), _text(value)) for name, value in request.headers.items()]
-    method, body = str(request.method), _body(request.body)
-    retries: Retry = adapter.max_retries
-    while True:
-        response = application.handle(build_environ(method, parts.scheme, host, request.path_url, headers, body))
-        try:
-            if isinstance(response, BrokenConnection) and response.whole is None:
-                error = ProtocolError(
-                    "Connection aborted.", RemoteDisconnected("Remote end closed connection without response")
-                )
-                retries = retries.increment(method, request.url, error=error)
-                continue
-            raw = _raw(response, method)
-            if not retries.is_retry(method, raw.status, has_retry_after="Retry-After" in raw.headers):
-                return adapter.build_response(request, raw)
-            try:
-                retries = retries.increment(method, request.url, response=raw)
-            except MaxRetryError:
-                if retries.raise_on_status:
-                    raise
-                return adapter.build_response(request, raw)
-        except MaxRetryError as failure:
-            if isinstance(failure.reason, ResponseError):
-                raise requests.exceptions.RetryError(failure, request=request) from failure
-            raise requests.ConnectionError(failure, request=request) from failure
-        except ProtocolError as failure:
-            raise requests.ConnectionError(failure, request=request) from failure
-
-
-def _raw(response: Response, method: str) -> HTTPResponse:
-    whole, cut = response, None
-    if isinstance(response, BrokenConnection) and response.whole is not None:
-        whole = response.whole
-        cut = len(whole.get_data()) // 2
-    body = b"" if method == "HEAD" else whole.get_data()[:cut]
-    return HTTPResponse(
-        body=io.BytesIO(body),
-        headers=HTTPHeaderDict(whole.headers.items()),
-        status=whole.status_code,
-        reason=whole.status.partition(" ")[2],
-        version=11,
-        preload_content=False,
-        request_method=method,
-    )
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")
-
-
-def _body(body: Any) -> bytes:
-    if body is None:
-        return b""
-    if isinstance(body, str):
-        return body.encode()
-    if isinstance(body, (bytes, bytearray)):
-        return bytes(body)
-    if hasattr(body, "read"):
-        data = body.read()
-        return data.encode() if isinstance(data, str) else bytes(data)
-    return b"".join(part.encode() if isinstance(part, str) else bytes(part) for part in body)

@@ -14,17 +14,19 @@ import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from werkzeug import Response
-
 from fakes.core import hosts
-from fakes.core.application import Application
 from fakes.core.environ import ADMIN, CA_PEM, build_environ
-from fakes.core.faults import BrokenConnection
 from fakes.doors.bodies import BadBody, body_of
 from fakes.doors.certificates import Authority
+
+# Imported by the first request: starting the server when a fake is turned on must not take long.
+if TYPE_CHECKING:
+    from werkzeug import Response
+
+    from fakes.core.application import Application
 
 log = logging.getLogger("fakes.server")
 
@@ -250,6 +252,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._send(response)
 
     def _send(self, response: Response) -> None:
+        from fakes.core.broken import BrokenConnection
+
         whole = response.whole if isinstance(response, BrokenConnection) else response
         if whole is None:
             self._drop()
@@ -302,6 +306,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         )
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
+        from werkzeug import Response
+
         self.close_connection = True
         response = Response(message + "\n", int(status), content_type="text/plain; charset=utf-8")
         response.headers["Content-Length"] = str(len(response.get_data()))

@@ -5,38 +5,24 @@ One for all activations: the native data engine reads its proxy once in a proces
 
 from __future__ import annotations
 
-import atexit
-import functools
 import os
-import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fakes.core.application import Application
+from fakes.core.folders import process_folder
+from fakes.core.warden import WATCH
 from fakes.doors.client import proxy_variables, write_certificates
+
+if TYPE_CHECKING:
+    from fakes.core.application import Application
 
 _ENGINE = "azureml.dataprep.rslex"
 # Asked about the machine only; need no network.
 _HARMLESS = ("uname", "ldconfig", "gcc", "cc", "ld", "file", "git")
 _SPAWNS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.spawn"})
-
-
-@functools.cache
-def process_folder() -> Path:
-    """Return a folder of this process, removed at exit."""
-    folder = Path(tempfile.mkdtemp(prefix="fakes-"))
-    owner = os.getpid()
-
-    def remove() -> None:
-        if os.getpid() == owner:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(remove)
-    return folder
 
 
 class SharedServer:
@@ -102,4 +88,4 @@ def _harmless(args: tuple[Any, ...]) -> bool:
         program = os.fsdecode(args[0] or args[1][0])
     except (TypeError, IndexError):
         return False
-    return Path(program).name in _HARMLESS
+    return Path(program).name in _HARMLESS or WATCH in (args[1] or ())

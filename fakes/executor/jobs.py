@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fakes.core.folders import new_folder
 from fakes.core.state import Backend
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Jobs(Backend):
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._root: Path | None = None
+        self._closed = False
 
     def start(self, job_id: str, work: Callable[[Job], None]) -> Job:
         """Run `work` in a thread."""
@@ -121,8 +122,10 @@ class Jobs(Backend):
 
     def _folder(self, job_id: str) -> Path:
         with self._lock:
+            if self._closed:
+                raise JobGone(job_id)
             if self._root is None:
-                self._root = Path(tempfile.mkdtemp(prefix="fakes-jobs-"))
+                self._root = new_folder("jobs")
             folder = self._root / job_id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -132,6 +135,6 @@ class Jobs(Backend):
         with self._lock:
             for job in self._jobs.values():
                 job.cancel.set()
-            root, self._root = self._root, None
+            root, self._root, self._closed = self._root, None, True
         if root is not None:
             shutil.rmtree(root, ignore_errors=True)

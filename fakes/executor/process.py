@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fakes.core.background import Background
-from fakes.hosting.warden import warden
+from fakes.core.warden import warden
 
 CHUNK = 65536
 GRACE = 3.0

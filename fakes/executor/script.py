@@ -159,4 +159,4 @@ def keep_outputs(job: Job, workspace: Workspace, container: str, folder: Path) -
             name = path.relative_to(folder).as_posix()
             # What the script uploaded by itself under the same name stays.
             if name not in held:
-                storage.put_artifact(job.state, workspace, container, name, path.read_bytes())
+                storage.put_artifact(job.state, workspace, container, name, job.state.spool.copy(path))

@@ -15,6 +15,7 @@ from fakes.services.datastores.models import DatastoresBackend, place
 from fakes.services.snapshots.backend import SnapshotsBackend
 
 if TYPE_CHECKING:
+    from fakes.core.content import Content
     from fakes.core.state import State
     from fakes.core.tenancy import Workspace
 
@@ -40,17 +41,17 @@ def unpack_snapshot(state: State, workspace: Workspace, snapshot_id: str, folder
     for name, blob in files.items():
         container, _, key = blob.partition("/")
         with state.lock:
-            data = state.backend(BlobBackend).get(workspace.storage_account, container, key).data
+            content = state.backend(BlobBackend).get(workspace.storage_account, container, key)
         path = below(folder, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        content.save(path)
     return len(files)
 
 
 # ---- artifacts of runs ----------------------------------------------------------------------------------------------
 
 
-def put_artifact(state: State, workspace: Workspace, container: str, name: str, data: bytes) -> None:
+def put_artifact(state: State, workspace: Workspace, container: str, name: str, data: bytes | Content) -> None:
     """Keep bytes as an artifact of a run; what was there is replaced."""
     state.backend(ArtifactsBackend).write(workspace, ORIGIN, container, name, data)
 
@@ -99,9 +100,9 @@ def fetch(state: State, datastore: Mapping[str, Any], name: str, target: Path) -
     """Write one blob to a file."""
     account, container = place(datastore)
     with state.lock:
-        data = state.backend(BlobBackend).get(account, container, name).data
+        content = state.backend(BlobBackend).get(account, container, name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    content.save(target)
 
 
 def fetch_path(state: State, datastore: Mapping[str, Any], prefix: str, target: Path) -> int:
@@ -126,7 +127,7 @@ def send_path(state: State, datastore: Mapping[str, Any], source: Path, prefix: 
         name = prefix.strip("/")
         if path != source:
             name = f"{name}/{path.relative_to(source).as_posix()}".lstrip("/")
-        data = path.read_bytes()
+        data = state.spool.copy(path)
         with state.lock:
             blobs = state.backend(BlobBackend)
             blobs.ensure_container(account, container)

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from fakes.core.warden import warden
 from fakes.hosting.errors import HostCrashed, HostNotReady
 from fakes.hosting.program import HostRequest, command
-from fakes.hosting.warden import warden
 
 # What a child gets from our own environment: enough to find programs, never credentials, proxies or PYTHONPATH.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "SSL_CERT_DIR")

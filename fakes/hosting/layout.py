@@ -8,13 +8,22 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol
 
 from fakes.hosting.errors import HostError
 
 ARTIFACT_URL = re.compile(r"^aml://artifact/(?P<origin>[^/]+)/(?P<container>[^/]+)/(?P<path>.+)$")
 MODELS = "azureml-models"
 
-ReadArtifacts = Callable[[str, str, str], Iterable[tuple[str, bytes]]]
+
+class Savable(Protocol):
+    """The content of a file."""
+
+    def save(self, path: Path, /) -> None:
+        """Write it to `path`."""
+
+
+ReadArtifacts = Callable[[str, str, str], Iterable[tuple[str, Savable]]]
 """``(origin, container, prefix) -> (path, content), ...``: the file of that path, or all files below it."""
 
 
@@ -102,7 +111,7 @@ def _place_asset(root: Path, asset: dict[str, object], read: ReadArtifacts) -> N
     for path, content in files:
         name = PurePosixPath(path).name
         target = inside(root, name)
-        target.write_bytes(content)
+        content.save(target)
         if asset.get("unpack"):
             unpack(target, root)
             target.unlink()
@@ -116,13 +125,13 @@ def _place_model(folder: Path, model: ModelFiles, read: ReadArtifacts) -> None:
         for path, content in _artifact(url, read):
             target = inside(folder, str(PurePosixPath(path).relative_to(parent)))
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            content.save(target)
             if model.unpack:
                 unpack(target, folder)
                 target.unlink()
 
 
-def _artifact(url: str, read: ReadArtifacts) -> Iterator[tuple[str, bytes]]:
+def _artifact(url: str, read: ReadArtifacts) -> Iterator[tuple[str, Savable]]:
     match = ARTIFACT_URL.match(url)
     if match is None:
         raise HostError(f"{url!r} is not the address of an artifact")

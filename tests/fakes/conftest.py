@@ -27,6 +27,7 @@ def azure(door: str) -> Iterator[Fake]:
     """A fresh fake, reached through one of the doors."""
     with fakes.mock_azure(door=door) as fake:
         yield fake
+        assert fake.state.bugs == []
 
 
 @pytest.fixture

@@ -8,9 +8,11 @@ from werkzeug import Response
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import ADMIN
 from fakes.core.routing import Auth, Call, Route, Service
-from fakes.services.admin import responses as r
+
+r = Handlers("fakes.services.admin.responses")
 
 
 def _route(method: str, path: str, operation: str, handler: Callable[[Call], Response], locked: bool = True) -> Route:

@@ -8,9 +8,11 @@ from werkzeug import Response
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import ARM
 from fakes.core.routing import Auth, Call, Route, Service
-from fakes.services.arm import responses as r
+
+r = Handlers("fakes.services.arm.responses")
 
 _SDK = "azureml-core 1.61 and the azure-mgmt packages that it calls"
 _REST = "Azure REST reference, Resource Management and Machine Learning"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from fakes.core.content import Content
 from fakes.core.errors import bad_request, not_found
 from fakes.core.records import record
 from fakes.core.state import Backend
 from fakes.core.tenancy import Workspace
-from fakes.services.blob.models import BlobBackend
+from fakes.services.blob.models import Blob, BlobBackend
 
 ORIGINS = ("ExperimentRun", "LocalUpload")
 PAGE = 500
@@ -100,14 +101,14 @@ class ArtifactsBackend(Backend):
         """Return a signed address of an artifact's content."""
         return self._blobs.sas_url(*self.location(workspace, artifact), permissions=permissions)
 
-    def write(self, workspace: Workspace, origin: str, container: str, path: str, data: bytes) -> Artifact:
+    def write(self, workspace: Workspace, origin: str, container: str, path: str, data: bytes | Content) -> Artifact:
         """Create or replace an artifact with its content."""
         with self.state.lock:
             artifact = self.create(workspace, origin, container, path)
             self._blobs.put(*self.location(workspace, artifact), data)
             return artifact
 
-    def append(self, workspace: Workspace, origin: str, container: str, path: str, data: bytes) -> Artifact:
+    def append(self, workspace: Workspace, origin: str, container: str, path: str, data: bytes | Content) -> Artifact:
         """Append to an artifact's content."""
         with self.state.lock:
             artifact = self.create(workspace, origin, container, path)
@@ -117,10 +118,15 @@ class ArtifactsBackend(Backend):
             self._blobs.append(account, blob_container, name, data)
             return artifact
 
-    def read(self, workspace: Workspace, artifact: Artifact) -> bytes:
-        """Return an artifact's content; 404 when it was declared but never uploaded."""
+    def blob(self, workspace: Workspace, artifact: Artifact) -> Blob:
+        """Return the blob with an artifact's content; 404 when it was declared but never uploaded."""
         with self.state.lock:
-            return self._blobs.get(*self.location(workspace, artifact)).data
+            return self._blobs.get(*self.location(workspace, artifact))
+
+    def read(self, workspace: Workspace, artifact: Artifact) -> bytes:
+        """Return an artifact's content, in memory; 404 as `blob`."""
+        with self.state.lock:
+            return self.blob(workspace, artifact).data
 
     def resolve(self, workspace: Workspace, reference: str) -> list[tuple[str, Artifact]]:
         """Return what ``origin/container/prefix`` names: pairs of relative path and artifact.
@@ -138,6 +144,6 @@ class ArtifactsBackend(Backend):
         for relative, artifact in self.resolve(workspace, reference):
             path = target / relative
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.read(workspace, artifact))
+            self.blob(workspace, artifact).save(path)
             written.append(path)
         return written

@@ -130,10 +130,14 @@ def upload(call: Call) -> Response:
     origin, container = _box(call)
     backend = _backend(call)
     write = backend.append if call.flag("append") else backend.write
-    return json_response(_document(call, write(call.workspace, origin, container, call.params["path"], call.body)))
+    return json_response(_document(call, write(call.workspace, origin, container, call.params["path"], call.content)))
 
 
 def download(call: Call) -> Response:
     """Answer with an artifact's content."""
     artifact = _backend(call).get(call.workspace, *_box(call), call.params["path"])
-    return Response(_backend(call).read(call.workspace, artifact), 200, content_type="application/octet-stream")
+    blob = _backend(call).blob(call.workspace, artifact)
+    if blob.size <= call.state.settings.memory_body:
+        return Response(blob.data, 200, content_type="application/octet-stream")
+    headers = {"Content-Length": str(blob.size)}
+    return Response(blob.chunks(0, blob.size), 200, headers, content_type="application/octet-stream")

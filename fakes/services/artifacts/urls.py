@@ -2,9 +2,11 @@
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import API
 from fakes.core.routing import Route, Service
-from fakes.services.artifacts import responses as r
+
+r = Handlers("fakes.services.artifacts.responses")
 
 _BASE = "/artifact/v2.0{workspace}/artifacts"
 _BOX = "/{origin}/{container}"

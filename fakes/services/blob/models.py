@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
+from fakes.core.content import Content, pieces, save
 from fakes.core.errors import AzureError
 from fakes.core.records import record
 from fakes.core.state import Backend
@@ -23,7 +25,7 @@ class Blob:
 
     name: str
     kind: str  # BlockBlob or AppendBlob
-    blocks: list[bytes]
+    blocks: list[Content]
     etag: str
     created: datetime
     modified: datetime
@@ -35,14 +37,20 @@ class Blob:
     @property
     def size(self) -> int:
         """Length in bytes."""
-        return sum(len(block) for block in self.blocks)
+        return sum(block.size for block in self.blocks)
 
     @property
     def data(self) -> bytes:
-        """The whole content."""
-        if len(self.blocks) > 1 and self.kind == "BlockBlob" and not self.block_ids:
-            self.blocks = [b"".join(self.blocks)]
-        return self.blocks[0] if len(self.blocks) == 1 else b"".join(self.blocks)
+        """The whole content, in memory."""
+        return b"".join(block.data for block in self.blocks)
+
+    def chunks(self, start: int, stop: int) -> Iterator[bytes]:
+        """Return the bytes from `start` to before `stop`, some at a time."""
+        return pieces(tuple(self.blocks), start, stop)
+
+    def save(self, path: Path) -> None:
+        """Write the content to a file."""
+        save(tuple(self.blocks), path)
 
 
 @record
@@ -54,7 +62,7 @@ class Container:
     modified: datetime
     metadata: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, Blob] = field(default_factory=dict)
-    uncommitted: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    uncommitted: dict[str, dict[str, Content]] = field(default_factory=dict)
 
 
 class BlobBackend(Backend):
@@ -66,6 +74,17 @@ class BlobBackend(Backend):
     def __init__(self, state: Any) -> None:
         super().__init__(state)
         self.containers: dict[str, dict[str, Container]] = {}
+
+    def load(self, document: Mapping[str, Any]) -> None:
+        """Take what `export` returned; large blocks become files again."""
+        super().load(document)
+        keep = self.state.spool.keep
+        for containers in self.containers.values():
+            for container in containers.values():
+                for blob in container.blobs.values():
+                    blob.blocks = [keep(block) for block in blob.blocks]
+                for name, staged in container.uncommitted.items():
+                    container.uncommitted[name] = {key: keep(block) for key, block in staged.items()}
 
     # ---- containers
 
@@ -140,7 +159,7 @@ class BlobBackend(Backend):
         account: str,
         container: str,
         name: str,
-        data: bytes = b"",
+        data: bytes | Content = b"",
         *,
         kind: str = "BlockBlob",
         content_type: str = DEFAULT_TYPE,
@@ -155,7 +174,7 @@ class BlobBackend(Backend):
             blob = Blob(
                 name,
                 kind,
-                [data] if data else [],
+                [self.state.spool.keep(data)] if len(data) else [],
                 self._etag(),
                 before.created if before else now,
                 now,
@@ -167,7 +186,7 @@ class BlobBackend(Backend):
             inside.uncommitted.pop(name, None)
             return blob
 
-    def append(self, account: str, container: str, name: str, data: bytes) -> tuple[Blob, int]:
+    def append(self, account: str, container: str, name: str, data: bytes | Content) -> tuple[Blob, int]:
         """Append a block to an append blob; return it and the offset at which the block begins."""
         with self.state.lock:
             blob = self.get(account, container, name)
@@ -178,20 +197,20 @@ class BlobBackend(Backend):
                     409, "BlockCountExceedsLimit", "The committed block count cannot exceed 50,000 blocks."
                 )
             offset = blob.size
-            blob.blocks.append(data)
+            blob.blocks.append(self.state.spool.keep(data))
             self._touch(blob)
             return blob, offset
 
     def _touch(self, blob: Blob) -> None:
         blob.etag, blob.modified = self._etag(), self.state.clock.now()
 
-    def stage_block(self, account: str, container: str, name: str, block_id: str, data: bytes) -> None:
+    def stage_block(self, account: str, container: str, name: str, block_id: str, data: bytes | Content) -> None:
         """Keep a block until a block list commits it."""
         with self.state.lock:
             blocks = self.container(account, container).uncommitted.setdefault(name, {})
             if any(len(known) != len(block_id) for known in blocks):
                 raise AzureError(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid.")
-            blocks[block_id] = data
+            blocks[block_id] = self.state.spool.keep(data)
 
     def commit_blocks(
         self,
@@ -210,7 +229,7 @@ class BlobBackend(Backend):
             staged = inside.uncommitted.get(name, {})
             before = inside.blobs.get(name)
             committed = dict(zip(before.block_ids, before.blocks, strict=False)) if before else {}
-            blocks: list[bytes] = []
+            blocks: list[Content] = []
             for which, block_id in entries:
                 sources = {"Latest": (staged, committed), "Committed": (committed,), "Uncommitted": (staged,)}[which]
                 found = next((source[block_id] for source in sources if block_id in source), None)

@@ -137,7 +137,10 @@ def _check_digest(call: Call) -> None:
     for header, algorithm in (("Content-MD5", "md5"), ("Content-sha256", "sha256")):
         sent = call.request.headers.get(header)
         if sent:
-            computed = base64.b64encode(hashlib.new(algorithm, call.body, usedforsecurity=False).digest()).decode()
+            digest = hashlib.new(algorithm, usedforsecurity=False)
+            for chunk in call.content.chunks():
+                digest.update(chunk)
+            computed = base64.b64encode(digest.digest()).decode()
             if computed != sent:
                 raise AzureError(
                     400,
@@ -155,13 +158,16 @@ def get_blob(call: Call) -> Response:
     with call.state.lock:
         blob = _backend(call).get(account, container, name)
         check_read(call.request.headers, blob)
-        data, headers = blob.data, _blob_headers(call, blob)
-    wanted = byte_range(call.request.headers, len(data))
-    if wanted is None:
-        return Response(data, 200, headers)
-    first, last = wanted
-    headers["Content-Range"] = f"bytes {first}-{last}/{len(data)}"
-    return Response(data[first : last + 1], 206, headers)
+        size, headers = blob.size, _blob_headers(call, blob)
+        wanted = byte_range(call.request.headers, size)
+        first, last = wanted or (0, size - 1)
+        content = blob.chunks(first, last + 1)
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    status, length = 200 if wanted is None else 206, last + 1 - first
+    if length <= call.state.settings.memory_body:
+        return Response(b"".join(content), status, headers)
+    return Response(content, status, headers | {"Content-Length": str(length)})
 
 
 def head_blob(call: Call) -> Response:
@@ -189,14 +195,14 @@ def put_blob(call: Call) -> Response:
                 400, "MissingRequiredHeader", "An HTTP header that's mandatory for this request is not specified."
             )
         raise AzureError(400, "InvalidHeaderValue", f"The value of x-ms-blob-type, {kind!r}, is not supported.")
-    if kind == "AppendBlob" and call.body:
+    if kind == "AppendBlob" and call.content.size:
         raise AzureError(400, "InvalidHeaderValue", "An append blob is created empty.")
     with call.state.lock:
         backend = _backend(call)
         before = backend.find(account, container, name)
         _may_replace(call, before)
         check_write(call.request.headers, before)
-        blob = backend.put(account, container, name, call.body, kind=kind, **_content_options(call))  # type: ignore[arg-type]
+        blob = backend.put(account, container, name, call.content, kind=kind, **_content_options(call))  # type: ignore[arg-type]
     return _written(call, blob)
 
 
@@ -225,10 +231,10 @@ def _copy(call: Call, source: str) -> Response:
             account,
             container,
             name,
-            original.data,
             content_type=original.content_type,
             metadata=_metadata(call) or original.metadata,
         )
+        blob.blocks, blob.block_ids = list(original.blocks), list(original.block_ids)
         copy_id = call.state.ids.guid()
     response = _written(call, blob, 202)
     response.headers["x-ms-copy-id"] = copy_id
@@ -249,7 +255,7 @@ def put_block(call: Call) -> Response:
         ) from error
     if not block_id:
         raise AzureError(400, "InvalidQueryParameterValue", "The query parameter blockid is missing.")
-    _backend(call).stage_block(account, container, name, block_id, call.body)
+    _backend(call).stage_block(account, container, name, block_id, call.content)
     return empty_response(201, _headers(call, **{"x-ms-request-server-encrypted": "true"}))
 
 
@@ -309,9 +315,9 @@ def append_block(call: Call) -> Response:
                 412, "AppendPositionConditionNotMet", "The append position condition specified was not met."
             )
         limit = call.request.headers.get("x-ms-blob-condition-maxsize")
-        if limit is not None and blob.size + len(call.body) > int(limit):
+        if limit is not None and blob.size + call.content.size > int(limit):
             raise AzureError(412, "MaxBlobSizeConditionNotMet", "The max blob size condition specified was not met.")
-        blob, offset = backend.append(account, container, name, call.body)
+        blob, offset = backend.append(account, container, name, call.content)
         response = _written(call, blob)
         # Without these two the SDK's file watcher never ends.
         response.headers["x-ms-blob-append-offset"] = str(offset)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import BLOB
 from fakes.core.routing import Auth, Route, Service
-from fakes.services.blob import responses as r
+
+r = Handlers("fakes.services.blob.responses")
 
 _REST = "Azure Storage REST reference, Blob service"
 _SDK = "azureml-core 1.61 (its storage client) and " + _REST

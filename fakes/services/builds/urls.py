@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import API
 from fakes.core.routing import Route, Service
-from fakes.services.builds import responses as r
+
+r = Handlers("fakes.services.builds.responses")
 
 _SDK = Evidence.SDK_ACCEPTS
 _FROM = "azureml-core 1.61, Environment.build and ImageBuildDetails"

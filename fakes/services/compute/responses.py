@@ -11,8 +11,7 @@ from fakes.core.routing import Call, empty_response, json_response
 from fakes.core.tenancy import Workspace
 from fakes.services.compute.models import AML, Compute, Computes
 from fakes.services.compute.sizes import SIZES
-
-API_VERSION = "2020-02-02"
+from fakes.services.compute.urls import API_VERSION
 
 
 def list_targets(call: Call) -> Response:

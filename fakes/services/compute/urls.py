@@ -5,13 +5,16 @@ from __future__ import annotations
 from fakes.core import hosts
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.routing import Route, Service
-from fakes.services.compute import responses as r
+
+r = Handlers("fakes.services.compute.responses")
 
 _SDK = Evidence.SDK_ACCEPTS
 _FROM = "azureml-core 1.61, azureml.core.compute"
 _ONE = "{workspace}/computes/{name}"
-_VERSIONS = (r.API_VERSION,)
+API_VERSION = "2020-02-02"
+_VERSIONS = (API_VERSION,)
 _LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
 
 SERVICES = [

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fakes.core import hosts
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.routing import Route, Service
-from fakes.services.datastores import responses as r
+
+r = Handlers("fakes.services.datastores.responses")
 
 BASE = "/datastore/v1.0{workspace}"
 SDK = "azureml-core 1.61, azureml._restclient.operations.data_stores_operations"

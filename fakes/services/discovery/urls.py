@@ -2,9 +2,11 @@
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import API
 from fakes.core.routing import Auth, Route, Service
-from fakes.services.discovery import responses
+
+responses = Handlers("fakes.services.discovery.responses")
 
 SERVICE = Service(
     "discovery",

@@ -9,8 +9,10 @@ from werkzeug import Response
 from fakes.core import hosts
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.routing import Call, Route, Service
-from fakes.services.history import responses as r
+
+r = Handlers("fakes.services.history.responses")
 
 BASE = "/history/v1.0{workspace}"
 SDK = "azureml-core 1.61, azureml._restclient.operations"

@@ -2,9 +2,11 @@
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import API
 from fakes.core.routing import Route, Service
-from fakes.services.models import responses as r
+
+r = Handlers("fakes.services.models.responses")
 
 _BASE = "/modelmanagement/v1.0{workspace}/models"
 _SDK = "azureml-core 1.61"

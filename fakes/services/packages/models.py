@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
 from fakes.core.errors import bad_request
+from fakes.core.folders import new_folder
 from fakes.core.operations import Operation
 from fakes.core.records import record
 from fakes.core.state import Backend
@@ -116,7 +116,7 @@ class Packages(Backend):
                 workspace.storage_account, workspace.container, package.log_blob, f"{line}\n".encode()
             )
 
-        folder = Path(tempfile.mkdtemp(prefix="fakes-package-"))
+        folder = new_folder("package")
         try:
             with self.state.lock:
                 files = images.model_files(workspace, package.models)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import API
 from fakes.core.routing import Route, Service
-from fakes.services.packages.responses import create_package
+
+r = Handlers("fakes.services.packages.responses")
 
 SERVICE = Service(
     "packages",
@@ -17,7 +19,7 @@ SERVICE = Service(
             "POST",
             "/modelmanagement/v1.0{workspace}/packages",
             "Packages_Create",
-            create_package,
+            r.create_package,
             Evidence.SDK_ACCEPTS,
             "azureml-core 1.61, Model.package",
         )

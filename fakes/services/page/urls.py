@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import ADMIN
 from fakes.core.routing import Auth, Route, Service
-from fakes.services.page import responses as r
+
+r = Handlers("fakes.services.page.responses")
 
 _OURS = Evidence.DOCUMENTED
 _FROM = "docs/fakes-services.md"

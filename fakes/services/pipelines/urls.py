@@ -9,11 +9,13 @@ from werkzeug import Response
 from fakes.core import hosts
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.routing import Call, Route, Service
-from fakes.services.pipelines import draft_responses as d
-from fakes.services.pipelines import responses as r
-from fakes.services.pipelines import run_responses as runs
-from fakes.services.pipelines import schedule_responses as s
+
+d = Handlers("fakes.services.pipelines.draft_responses")
+r = Handlers("fakes.services.pipelines.responses")
+runs = Handlers("fakes.services.pipelines.run_responses")
+s = Handlers("fakes.services.pipelines.schedule_responses")
 
 BASE = "/pipelines/v1.0{workspace}"
 RUN = f"{BASE}/PipelineRuns/{{id}}"

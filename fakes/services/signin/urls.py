@@ -2,9 +2,11 @@
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import SIGNIN
 from fakes.core.routing import Auth, Route, Service
-from fakes.services.signin import responses
+
+responses = Handlers("fakes.services.signin.responses")
 
 _OAUTH = "Microsoft identity platform, OAuth 2.0 client credentials flow"
 _SDK = "azureml-core 1.61 with msal 1.39"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fakes.core import hosts
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.routing import Route, Service
-from fakes.services.snapshots import responses as r
+
+r = Handlers("fakes.services.snapshots.responses")
 
 V1 = "/content/v1.0{workspace}/snapshots"
 V2 = "/content/v2.0{workspace}/snapshots"

@@ -2,9 +2,11 @@
 
 from fakes.core.errors import Style
 from fakes.core.evidence import Evidence
+from fakes.core.handlers import Handlers
 from fakes.core.hosts import TELEMETRY
 from fakes.core.routing import Auth, Route, Service
-from fakes.services.telemetry import responses as r
+
+r = Handlers("fakes.services.telemetry.responses")
 
 _SOURCE = "applicationinsights, the package that azureml-telemetry sends with"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fakes.core.folders import new_folder
 from fakes.hosting.errors import HostError
 from fakes.hosting.gate import Gate
 from fakes.hosting.host import Host
@@ -80,7 +80,7 @@ class Runtime:
             if self._closed:
                 raise HostError("the fake is being reset: no container is started any more")
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="fakes-services-"))
+                self._folder = new_folder("services")
             folder = self._folder / deployment_id
             folder.mkdir()
             running = self._running[deployment_id] = Running(folder)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from fakes.core.errors import AzureError
-from fakes.hosting.layout import ModelFiles, ReadArtifacts
+from fakes.hosting.layout import ModelFiles, ReadArtifacts, Savable
 from fakes.services.artifacts.models import ArtifactsBackend
 from fakes.services.assets.models import AssetsBackend
 from fakes.services.models.models import ModelsBackend
@@ -41,8 +41,8 @@ def reader(state: State, workspace: Workspace) -> ReadArtifacts:
     """Return how to read artifacts of a workspace; for use without the state lock."""
     artifacts = state.backend(ArtifactsBackend)
 
-    def read(origin: str, container: str, prefix: str) -> Iterator[tuple[str, bytes]]:
+    def read(origin: str, container: str, prefix: str) -> Iterator[tuple[str, Savable]]:
         for artifact in artifacts.below(workspace, origin, container, prefix):
-            yield artifact.path, artifacts.read(workspace, artifact)
+            yield artifact.path, artifacts.blob(workspace, artifact)
 
     return read

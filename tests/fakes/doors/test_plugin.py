@@ -27,6 +27,27 @@ def test_settings(azure_fake, azure_workspace):
 """
 
 
+_BUG = """
+import requests
+
+def test_it(azure_fake, monkeypatch):
+    def broken(call):
+        raise KeyError("a mistake in the fake")
+    monkeypatch.setattr("fakes.services.discovery.responses.endpoints", broken)
+    assert requests.get("https://westeurope.api.azureml.ms/discovery").status_code == 500
+"""
+
+
+def test_a_mistake_of_the_fake_itself_fails_the_test(tmp_path):
+    (tmp_path / "test_it.py").write_text(_BUG)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "fakes.pytest_plugin", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run([*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "1 passed, 1 error" in found.stdout, found.stdout + found.stderr
+    assert "the fake of Azure failed in Discovery_Get" in found.stdout
+    assert "KeyError: 'a mistake in the fake'" in found.stdout
+
+
 @pytest.mark.azure
 @pytest.mark.parametrize("door", ["inprocess", "server"])
 def test_fixtures_and_marker(tmp_path, door):

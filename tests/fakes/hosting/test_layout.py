@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,16 @@ import pytest
 
 from fakes.hosting.errors import HostError
 from fakes.hosting.layout import ModelFiles, inside, lay_out, unpack
+
+
+@dataclass
+class Kept:
+    """The content of an artifact."""
+
+    data: bytes
+
+    def save(self, path: Path) -> None:
+        path.write_bytes(self.data)
 
 
 def archive(path: Path, *members: tuple[str, bytes | None, str]) -> Path:
@@ -74,11 +85,11 @@ def test_the_layout_is_azures(tmp_path: Path) -> None:
         "LocalUpload/m/model/d/b.bin": b"b",
     }
 
-    def read(origin: str, container: str, prefix: str) -> Iterator[tuple[str, bytes]]:
+    def read(origin: str, container: str, prefix: str) -> Iterator[tuple[str, Kept]]:
         for key, content in stored.items():
             path = key.removeprefix(f"{origin}/{container}/")
             if key.startswith(f"{origin}/{container}/") and (path == prefix or path.startswith(f"{prefix}/")):
-                yield path, content
+                yield path, Kept(content)
 
     request: dict[str, Any] = {
         "assets": [{"url": "aml://artifact/LocalUpload/x/score.py"}],

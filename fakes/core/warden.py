@@ -1,7 +1,8 @@
-"""Make sure that no child outlives this process, however it ends.
+"""Make sure that no child and no file outlives this process, however it ends.
 
 ``atexit`` does not run when a process is killed, and ``PR_SET_PDEATHSIG`` fires when the *thread* that started the
-child ends. So one small watcher process holds the other end of a pipe: when the pipe closes, it kills what is left.
+child ends. So one small watcher process holds the other end of a pipe: when the pipe closes, it kills what is left and
+removes the temporary folder of this process.
 """
 
 from __future__ import annotations
@@ -13,20 +14,32 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
-# Reads "+GROUP" and "-GROUP" lines; at end of file, kills every group still there.
-_WATCH = """
-import os, signal, sys
+from fakes.core.folders import process_folder
+
+# Reads "+GROUP" and "-GROUP" lines; at end of file, kills every group still there, and removes the folder unless a "."
+# said that the end is a usual one.
+WATCH = """
+import os, shutil, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-groups = set()
+groups, usual = set(), False
 for line in sys.stdin:
-    (groups.add if line[0] == '+' else groups.discard)(int(line[1:]))
+    if line[0] == '.':
+        usual = True
+    else:
+        (groups.add if line[0] == '+' else groups.discard)(int(line[1:]))
 for group in groups:
     try:
         os.killpg(group, signal.SIGKILL)
     except OSError:
         pass
+for _ in range(0 if usual else 50):  # what was killed may still be writing
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    if not os.path.exists(sys.argv[1]):
+        break
+    time.sleep(0.1)
 """
 
 
@@ -38,23 +51,41 @@ class Warden:
         self._watcher: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._groups: set[int] = set()
+        self._folders: set[Path] = set()
 
     def add(self, group: int) -> None:
         """Watch process group `group`."""
         with self._lock:
-            self._forget_parent()
-            if self._watcher is None or self._watcher.poll() is not None:
-                self._watcher = subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _WATCH],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-                for known in self._groups:
-                    self._tell(f"+{known}")
+            self._start()
             self._groups.add(group)
             self._tell(f"+{group}")
+
+    def watch(self, folder: Path) -> None:
+        """Stay while a folder below the temporary one may hold much."""
+        with self._lock:
+            self._start()
+            self._folders.add(folder)
+
+    def forget(self, folder: Path) -> None:
+        """A watched folder was removed."""
+        with self._lock:
+            self._forget_parent()
+            self._folders.discard(folder)
+            if not self._groups and not self._folders:
+                self._dismiss()
+
+    def _start(self) -> None:
+        self._forget_parent()
+        if self._watcher is None or self._watcher.poll() is not None:
+            self._watcher = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", WATCH, str(process_folder())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            for known in self._groups:
+                self._tell(f"+{known}")
 
     def remove(self, group: int) -> None:
         """Stop watching `group`: it has ended."""
@@ -62,7 +93,7 @@ class Warden:
             self._forget_parent()
             self._groups.discard(group)
             self._tell(f"-{group}")
-            if not self._groups:
+            if not self._groups and not self._folders:
                 self._dismiss()
 
     def close(self) -> None:
@@ -73,6 +104,7 @@ class Warden:
                 with contextlib.suppress(OSError):
                     os.killpg(group, signal.SIGKILL)
             self._groups.clear()
+            self._folders.clear()
             self._dismiss()
 
     def _tell(self, line: str) -> None:
@@ -83,6 +115,7 @@ class Warden:
             self._watcher.stdin.flush()
 
     def _dismiss(self) -> None:
+        self._tell(".")
         watcher, self._watcher = self._watcher, None
         if watcher is not None and watcher.stdin is not None:
             with contextlib.suppress(OSError):
@@ -94,7 +127,7 @@ class Warden:
         if self._owner != os.getpid():
             self._owner = os.getpid()
             self._watcher = None
-            self._groups = set()
+            self._groups, self._folders = set(), set()
 
 
 warden = Warden()
