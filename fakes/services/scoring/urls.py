@@ -10,24 +10,25 @@ from fakes.core.routing import Auth, Route, Service
 
 r = Handlers("fakes.services.scoring.responses")
 
-# Hosts of entry scripts answer 405 to every other method; here those are a 501.
-_NAMES = {"POST": "Scoring_Score", "GET": "Scoring_Get", "OPTIONS": "Scoring_Options"}
+_CONSUME = "https://learn.microsoft.com/azure/machine-learning/v1/how-to-consume-web-service"
+_SERVER = "azureml-inference-server-http 1.5.1 takes GET, POST and OPTIONS, and answers 405 to the others"
+_ROUTES = (
+    ("POST", "Scoring_Score", Evidence.SDK_ACCEPTS, f"azureml-core 1.61, Webservice.run; {_CONSUME}"),
+    ("GET", "Scoring_Get", Evidence.DOCUMENTED, _CONSUME),
+    ("OPTIONS", "Scoring_Options", Evidence.DOCUMENTED, _CONSUME),
+    # That front ends pass on what the container then refuses is assumed.
+    ("PUT", "Scoring_Put", Evidence.ASSUMED, _SERVER),
+    ("PATCH", "Scoring_Patch", Evidence.ASSUMED, _SERVER),
+    ("DELETE", "Scoring_Delete", Evidence.ASSUMED, _SERVER),
+)
 
 SERVICE = Service(
     "scoring",
     SCORING,
     Style.ARM,
     [
-        Route(
-            method,
-            "/{path*}",
-            operation,
-            r.score,
-            Evidence.SDK_ACCEPTS if method == "POST" else Evidence.DOCUMENTED,
-            "azureml-core 1.61, Webservice.run; https://learn.microsoft.com/azure/machine-learning/v1/how-to-consume-web-service",
-            locked=False,
-        )
-        for method, operation in _NAMES.items()
+        Route(method, "/{path*}", operation, r.score, evidence, source, locked=False)
+        for method, operation, evidence, source in _ROUTES
     ],
     auth=Auth.OWN,
     title="Deployed services",

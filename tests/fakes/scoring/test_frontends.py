@@ -120,7 +120,8 @@ def test_errors_of_the_script_are_the_containers(deploy: Any) -> None:
     answer = requests.post(service.scoring_uri, "[", headers=JSON)
     assert answer.status_code in (200, 400)
     assert requests.options(service.scoring_uri, headers=JSON).status_code == 200
-    assert requests.put(service.scoring_uri, "{}", headers=JSON).status_code == 501
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert requests.request(method, service.scoring_uri, data="{}", headers=JSON).status_code == 405
     assert requests.get(service.scoring_uri.replace("/score", "/nothing")).status_code == 404
     assert requests.get(service.scoring_uri.replace("/score", "/")).text == "Healthy"
 

@@ -1,0 +1,1 @@
+"""One corpus of scoring requests for a local service, Container Instances and Kubernetes Service."""
