@@ -10,7 +10,8 @@ import io
 import pkgutil
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from werkzeug import Request, Response
 import fakes.services
 from fakes.core import hosts
 from fakes.core.broken import BrokenConnection
+from fakes.core.clock import http_date
 from fakes.core.content import Content, TooLarge
 from fakes.core.environ import ADMIN, RAW_PATH
 from fakes.core.errors import AzureError, Style, bad_request, render_for
@@ -26,6 +28,7 @@ from fakes.core.evidence import Evidence
 from fakes.core.handlers import Handler
 from fakes.core.routing import Auth, Call, Route, Router, Service, expand, json_response, operations_of
 from fakes.core.state import State
+from fakes.core.verified import verified_live
 
 _VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
 COVERAGE_PAGE = "docs/fakes-coverage.md"
@@ -33,7 +36,10 @@ COVERAGE_PAGE = "docs/fakes-coverage.md"
 
 @functools.cache
 def discover() -> tuple[Service, ...]:
-    """Return the services: SERVICE (or SERVICES) of each ``fakes.services.<name>.urls``."""
+    """Return the services: SERVICE (or SERVICES) of each ``fakes.services.<name>.urls``.
+
+    Operations that a live run has compared with Azure say so, whatever their route says of its sources.
+    """
     found: list[Service] = []
     for module in sorted(pkgutil.iter_modules(fakes.services.__path__), key=lambda m: m.name):
         name = f"fakes.services.{module.name}.urls"
@@ -41,7 +47,18 @@ def discover() -> tuple[Service, ...]:
             continue
         urls = importlib.import_module(name)
         found += getattr(urls, "SERVICES", None) or [urls.SERVICE]
-    return tuple(found)
+    return tuple(labelled(service, verified_live()) for service in found)
+
+
+def labelled(service: Service, live: Container[str]) -> Service:
+    """Return the service with the label ``verified-live`` on the operations in `live`."""
+    if not any(route.operation in live for route in service.routes):
+        return service
+    routes = [
+        replace(route, evidence=Evidence.VERIFIED_LIVE) if route.operation in live else route
+        for route in service.routes
+    ]
+    return replace(service, routes=routes)
 
 
 def load_services() -> None:
@@ -202,6 +219,7 @@ class Application:
             status, body = 0, b""
         else:
             response.headers.setdefault("x-ms-request-id", call.request_id)
+            response.headers.setdefault("Date", http_date(self.state.clock.now()))
             if response.status_code in (204, 304):  # these have no content (RFC 9110)
                 response.set_data(b"")
                 response.headers.remove("Content-Type")

@@ -260,7 +260,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         streamed = whole.is_streamed and "Content-Length" not in whole.headers
         chunked = streamed and self.request_version != "HTTP/1.0"
-        head = [f"HTTP/1.1 {whole.status}", f"Date: {self.date_time_string()}", f"Server: {self.server_version}"]
+        head = [f"HTTP/1.1 {whole.status}", f"Server: {self.server_version}"]
+        if "Date" not in whole.headers:
+            head.append(f"Date: {self.date_time_string()}")
         head += [f"{name}: {value}" for name, value in whole.headers.items()]
         if chunked:
             head.append("Transfer-Encoding: chunked")

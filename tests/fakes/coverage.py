@@ -82,12 +82,16 @@ def page(seen: Seen) -> str:
         lines += ["", f"## {service.title or service.name}", "", f"Host family `{service.family}`.", ""]
         lines += ["| operation | request | evidence | seen in tests |", "| --- | --- | --- | --- |"]
         for route in sorted(service.routes, key=lambda r: r.operation):
-            note = f" ({live[route.operation]})" if route.evidence is Evidence.VERIFIED_LIVE else ""
+            note = _when(live[route.operation]) if route.evidence is Evidence.VERIFIED_LIVE else ""
             lines.append(
                 f"| {route.operation} | `{route.method} {_request(route)}` | `{route.evidence.value}`{note} | "
                 f"{_statuses(seen.get(route.operation, {}))} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def _when(proof: dict[str, str]) -> str:
+    return f" ({proof['date']}, azureml-core {proof['sdk']})"
 
 
 def _succeeds(route: Route, seen: Seen) -> bool:

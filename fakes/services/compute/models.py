@@ -7,6 +7,7 @@ https://learn.microsoft.com/rest/api/azureml/compute for states and meaning.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -31,6 +32,7 @@ _CLUSTER_ID = re.compile(
 )
 # FastProd and DenseProd clusters need this many cores (SDK reference, AksCompute.provisioning_configuration).
 PRODUCTION_CORES = 12
+MAX_CLUSTERS = 200
 
 Document = dict[str, Any]
 
@@ -55,6 +57,11 @@ class Compute:
     busy: int = 0
 
     @property
+    def low_priority(self) -> bool:
+        """Whether its nodes may be taken away."""
+        return self.inner.get("vmPriority") == "LowPriority"
+
+    @property
     def size(self) -> str:
         """Name of the virtual machine size."""
         return str(self.inner.get("vmSize") or self.inner.get("agentVmSize") or "")
@@ -76,16 +83,37 @@ class Compute:
 class Computes(Backend):
     """The compute targets of every workspace.
 
-    `quota` is the number of cores that a region gives.
+    `quota` is the number of cores that a region gives, `family_quota` those of single families of sizes (``DSv2``).
     """
 
     name: ClassVar[str] = "compute"
-    exported: ClassVar[tuple[str, ...]] = ("items", "quota")
+    exported: ClassVar[tuple[str, ...]] = ("items", "quota", "family_quota")
 
     def __init__(self, state: Any) -> None:
         super().__init__(state)
         self.items: dict[str, dict[str, Compute]] = {}
         self.quota = 100
+        self.family_quota: dict[str, int] = {}
+
+    def limit(self, family: str) -> int:
+        """Return the cores that a family of sizes may use."""
+        return self.family_quota.get(family, self.quota)
+
+    def clusters(self) -> int:
+        """Return the number of training clusters."""
+        return len(self._training_clusters())
+
+    def cores(self, family: str | None = None, *, low_priority: bool = False) -> int:
+        """Return the cores of training clusters that count against the quota of a family, or of the region."""
+        return sum(cluster.cores() for cluster in self._training_clusters(family, low_priority))
+
+    def using(self, family: str, *, low_priority: bool = False) -> Iterator[tuple[str, list[Compute]]]:
+        """Return the workspaces (ARM ids) that have clusters of a family, each with these."""
+        found = {id(cluster) for cluster in self._training_clusters(family, low_priority)}
+        for targets in self.items.values():
+            clusters = [target for target in targets.values() if id(target) in found]
+            if clusters:
+                yield clusters[0].resource_id.partition("/computes/")[0], clusters
 
     def list(self, workspace: Workspace) -> list[Compute]:
         """Return the targets of a workspace, by name."""
@@ -199,16 +227,30 @@ class Computes(Backend):
         nodes = target.inner["agentCount"] if target.type == AKS else target.inner["scaleSettings"]["minNodeCount"]
         # Azure wants room for at least one node, also when the cluster starts empty.
         wanted = max(1, int(nodes)) * size.cores
-        if others + wanted > self.quota:
+        quota = f"total vCPU quota of {self.quota}" if others + wanted > self.quota else ""
+        if not quota and target.type == AML and not target.low_priority:
+            clusters = [c for c in self._training_clusters(size.quota, False) if c.resource_id != target.resource_id]
+            limit, taken = self.limit(size.quota), sum(cluster.cores() for cluster in clusters)
+            # How Azure words the limit of one family is not known: as the region's.
+            quota = f"{size.family} vCPU quota of {limit}" if taken + wanted > limit else ""
+        if quota:
             raise AzureError(
                 400,
                 "BadRequest" if target.type == AML else "QuotaExceeded",
-                f"The specified subscription has a total vCPU quota of {self.quota} and cannot accomodate for at least "
+                f"The specified subscription has a {quota} and cannot accomodate for at least "
                 f"{max(1, int(nodes))} requested managed compute node which maps to {wanted} vCPUs. Talk to your "
                 "Subscription Admin or refer to "
                 "https://docs.microsoft.com/azure/machine-learning/how-to-manage-quotas#request-quota-increases "
                 "to increase the quota.",
             )
+
+    def _training_clusters(self, family: str | None = None, low_priority: bool | None = None) -> list[Compute]:
+        every = [target for targets in self.items.values() for target in targets.values() if target.type == AML]
+        return [
+            cluster
+            for cluster in every
+            if low_priority in (None, cluster.low_priority) and family in (None, _family(cluster.size))
+        ]
 
     def _inner(self, kind: str, given: Document, resource_id: str, workspace: Workspace) -> Document:
         if kind == AML:
@@ -277,6 +319,11 @@ class Computes(Backend):
             "loadBalancerType": given.get("loadBalancerType") or "PublicIp",
             "loadBalancerSubnet": given.get("loadBalancerSubnet"),
         }
+
+
+def _family(size: str) -> str:
+    known = size_of(size)
+    return known.quota if known else ""
 
 
 def _scale(given: Document) -> Document:

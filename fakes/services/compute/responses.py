@@ -9,8 +9,8 @@ from werkzeug import Response
 from fakes.core.operations import CANCELED, FAILED, RUNNING, Operation
 from fakes.core.routing import Call, empty_response, json_response
 from fakes.core.tenancy import Workspace
-from fakes.services.compute.models import AML, Compute, Computes
-from fakes.services.compute.sizes import SIZES
+from fakes.services.compute.models import AML, MAX_CLUSTERS, Compute, Computes
+from fakes.services.compute.sizes import FAMILIES, SIZES
 from fakes.services.compute.urls import API_VERSION
 
 
@@ -98,25 +98,37 @@ def list_sizes(call: Call) -> Response:
 
 
 def list_usages(call: Call) -> Response:
-    """Cores and clusters in use in a region."""
+    """Clusters and cores in use in a region, and their limits: rows and names as the REST specification shows them.
+
+    https://github.com/Azure/azure-rest-api-specs, Microsoft.MachineLearningServices 2020-03-01, ListUsages.json.
+    """
     backend = _backend(call)
-    computes = [c for targets in backend.items.values() for c in targets.values()]
-    total = sum(c.cores() for c in computes)
-    clusters = sum(c.type == AML for c in computes)
+    subscription = f"/subscriptions/{call.params['subscription']}"
 
-    def usage(name: str, title: str, current: int, limit: int) -> dict[str, Any]:
-        kind = f"Microsoft.MachineLearningServices/{name}"
-        named = {"value": title, "localizedValue": title}
-        return {"id": kind, "type": kind, "unit": "Count", "currentValue": current, "limit": limit, "name": named}
+    def row(kind: str, name: str, used: int, limit: int, owner: str = "", own: bool = False) -> dict[str, Any]:
+        path = f"{owner or subscription}/usages" + (f"/{name.replace(' ', '_')}" if own else "")
+        named = {"value": name, "localizedValue": name}
+        kind = f"Microsoft.MachineLearningServices/{kind}/usages"
+        return {"id": path, "type": kind, "unit": "Count", "currentValue": used, "limit": limit, "name": named}
 
-    return json_response(
-        {
-            "value": [
-                usage("totalCores/usages", "Total Cluster Dedicated Regional vCPUs", total, backend.quota),
-                usage("clusters/usages", "Clusters", clusters, 200),
-            ]
-        }
-    )
+    rows = [row("totalCores", "Clusters", backend.clusters(), MAX_CLUSTERS)]
+    for low, kind in ((False, "Dedicated"), (True, "LowPriority")):
+        total = f"Total Cluster {kind} Regional vCPUs"
+        kinds = "lowPriorityCores" if low else "dedicatedCores"
+        rows.append(row(kinds, total, backend.cores(low_priority=low), backend.quota))
+        for family in FAMILIES:
+            name = f"Standard {family} Family Cluster {kind} vCPUs"
+            limit = -1 if low else backend.limit(family)
+            rows.append(row("vmFamily", name, backend.cores(family, low_priority=low), limit, own=True))
+            if not call.flag("expandChildren"):
+                continue
+            for owner, clusters in backend.using(family, low_priority=low):
+                used = sum(cluster.cores() for cluster in clusters)
+                rows.append(row("workspaces", name, used, limit, owner, own=True))
+                for cluster in clusters:
+                    path = f"{owner}/computes/{cluster.name}"
+                    rows.append(row("workspaces/computes", name, cluster.cores(), limit, path, own=True))
+    return json_response({"value": rows})
 
 
 def wire(workspace: Workspace, target: Compute) -> dict[str, Any]:

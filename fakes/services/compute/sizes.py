@@ -19,6 +19,11 @@ class Size:
     disk_mb: int = 0
     gpus: int = 0
 
+    @property
+    def quota(self) -> str:
+        """The family as names of quotas write it, such as ``DSv2``."""
+        return self.family.removeprefix("standard").removesuffix("Family")
+
     def wire(self) -> dict[str, object]:
         """Return the size as ``vmSizes`` lists it."""
         return {
@@ -62,6 +67,8 @@ _TABLE = [
     Size("Standard_NC6s_v3", "standardNCSv3Family", 6, 112, 753664, 1),
 ]
 SIZES = {size.name.casefold(): size for size in _TABLE}
+FAMILIES = tuple(dict.fromkeys(size.quota for size in _TABLE))
+"""The families that quotas are counted in, as their names say it: ``DSv2``."""
 
 
 def size_of(name: str) -> Size | None:

@@ -120,7 +120,46 @@ def test_sizes_and_usage_of_a_region(workspace: Any) -> None:
     _cluster(workspace, min_nodes=1).wait_for_completion(show_output=False)
     sizes = {size["name"]: size["vCPUs"] for size in AmlCompute.supported_vmsizes(workspace)}
     assert sizes["Standard_DS2_v2"] == 2
-    assert AmlCompute.list_usages(workspace)[0]["currentValue"] == 2
+
+
+def test_usages_name_each_family_and_with_its_children_each_cluster(azure: Any, workspace: Any) -> None:
+    from azureml.core.compute import AmlCompute
+
+    from fakes.services.compute.models import Computes
+
+    azure.state.backend(Computes).family_quota["DSv2"] = 6
+    _cluster(workspace, "a", min_nodes=1).wait_for_completion(show_output=False)
+    _cluster(workspace, "b", min_nodes=1, vm_priority="lowpriority").wait_for_completion(show_output=False)
+    rows = {row["name"]["value"]: (row["currentValue"], row["limit"]) for row in AmlCompute.list_usages(workspace)}
+    assert rows["Clusters"] == (2, 200)
+    assert rows["Total Cluster Dedicated Regional vCPUs"] == (2, 100)
+    assert rows["Standard DSv2 Family Cluster Dedicated vCPUs"] == (2, 6)
+    assert rows["Standard Dv2 Family Cluster Dedicated vCPUs"] == (0, 100)
+    assert rows["Standard DSv2 Family Cluster LowPriority vCPUs"] == (2, -1)
+    children = [row["id"] for row in AmlCompute.list_usages(workspace, show_all=True) if "/workspaces" in row["type"]]
+    own = azure.state.workspace().arm_id
+    name = "usages/Standard_DSv2_Family_Cluster"
+    assert children == [
+        f"{own}/{name}_Dedicated_vCPUs",
+        f"{own}/computes/a/{name}_Dedicated_vCPUs",
+        f"{own}/{name}_LowPriority_vCPUs",
+        f"{own}/computes/b/{name}_LowPriority_vCPUs",
+    ]
+
+
+def test_the_quota_of_a_family_is_kept(azure: Any, workspace: Any) -> None:
+    from azureml.core.compute_target import ComputeTargetException
+
+    from fakes.services.compute.models import Computes
+
+    azure.state.backend(Computes).family_quota["DSv2"] = 2
+    first = _cluster(workspace, "first", min_nodes=1)
+    first.wait_for_completion(show_output=False)
+    first.update(min_nodes=1, idle_seconds_before_scaledown=60)
+    first.wait_for_completion(show_output=False)
+    with pytest.raises(ComputeTargetException, match="standardDSv2Family vCPU quota of 2"):
+        _cluster(workspace, "second")
+    _cluster(workspace, "third", vm_size="STANDARD_D2_V2").wait_for_completion(show_output=False)
 
 
 def test_arm_reads_a_target_too(azure: Any, workspace: Any, auth: dict[str, str]) -> None:

@@ -1,0 +1,1 @@
+"""What the caller may do, as Azure Resource Manager tells it."""

@@ -1,0 +1,57 @@
+"""``mlops doctor --backend azure`` over the fake: what is wrong in the cloud, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.mlops.cloud import cloud, document
+
+if TYPE_CHECKING:
+    from fakes import Fake
+
+__all__ = ["cloud"]
+pytestmark = pytest.mark.azure
+
+
+def test_a_good_day_and_bad_ones(
+    cloud: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fakes.services.authorization.models import Permissions
+    from fakes.services.compute.models import Computes
+
+    def findings(exit_code: int = 0) -> dict[str, dict[str, Any]]:
+        report = document(capsys, "doctor", exit_code=exit_code)
+        assert report["usable"] == (exit_code == 0)
+        return {check["name"]: check for check in report["checks"]}
+
+    good = findings()
+    assert {"azureml-core", "clock", "sign-in", "workspace", "region", "role", "compute cluster", "AKS cluster"} <= set(
+        good
+    )
+    assert {good[name]["state"] for name in good if name not in ("project", "lock")} == {"ok"}
+    assert "4 of 4 nodes of STANDARD_DS2_V2 (2 cores each) can run" in good["quota"]["detail"]
+    assert "3 nodes of Standard_D3_v2: 12 cores" in good["AKS cores"]["detail"]
+
+    computes, permissions = cloud.state.backend(Computes), cloud.state.backend(Permissions)
+    computes.family_quota["DSv2"] = 6
+    monkeypatch.setenv("LOCATION", "northeurope")
+    monkeypatch.setenv("MLOPS_SERVICES_REPLICAS_MAX", "20")
+    worse = findings()
+    assert [worse[name]["state"] for name in ("quota", "region", "AKS cores")] == ["note"] * 3
+    assert "Standard DSv2 Family Cluster Dedicated vCPUs: 0 of 6 taken" in worse["quota"]["detail"]
+
+    computes.family_quota["DSv2"] = 0
+    assert findings(exit_code=8)["quota"]["state"] == "missing"
+
+    permissions.granted = [{"actions": ["*/read"], "notActions": []}]
+    role = findings(exit_code=8)["role"]
+    assert role["state"] == "missing"
+    assert "register models" in role["detail"]
+    assert "AzureML Data Scientist" in role["mend"]
+
+    cloud.state.clock.advance(600)
+    late = findings(exit_code=8)
+    assert late["clock"]["state"] == "missing"
+    assert "sign-in" not in late, "what depends on the clock is not asked"
