@@ -1,7 +1,9 @@
-"""Where the Azure adapters' contract suites run: both doors of the fake, and a live workspace if asked for.
+"""Where the Azure adapters' contract suites run: both doors of the fake, and real Azure if asked for.
 
-A live run needs ``MLOPS_TEST_LIVE=1`` and the variables that any use of the Azure backend needs (``SUBSCRIPTION_ID``,
-``RESOURCE_GROUP``, ``WORKSPACE_NAME`` and a way to sign in). Without them those tests are skipped and say so.
+A live run needs ``MLOPS_TEST_LIVE=1``, ``SUBSCRIPTION_ID``, ``RESOURCE_GROUP``, ``LOCATION`` and a way to sign in; for
+AKS also ``MLOPS_AZURE_AKS_RESOURCE_ID``. It makes a workspace of its own in that group, tagged ``mlops-live``, empties
+it after each test and deletes it at the end; then ``fakes/core/verified_live.json`` says which operations it has seen.
+Run it alone and in one process: ``pytest -m live -n 0``. Without the variables these tests are skipped and say so.
 """
 
 from __future__ import annotations
@@ -13,9 +15,12 @@ import pytest
 
 from registry.azure.sign_in import Account
 from registry.azure.workspace import AzureWorkspace
+from tests.live.workspace import CLUSTER, why_not
 
-DOORS = ("inprocess", "server", pytest.param("live", marks=pytest.mark.live))
-NEEDED = ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "WORKSPACE_NAME")
+LIVE = pytest.param("live", marks=pytest.mark.live)
+DOORS = ("inprocess", "server", LIVE)
+ONE_DOOR = ("inprocess", LIVE)
+"""Both doors give the same answers over the whole route table (tests/fakes/doors): one is enough for slow suites."""
 
 
 @pytest.fixture(params=DOORS)
@@ -25,10 +30,15 @@ def azure_door(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def azure_account(azure_door: str) -> Iterator[Account]:
-    """Who signs in, and where to; the fake is fresh for each test."""
+def azure_account(azure_door: str, request: pytest.FixtureRequest) -> Iterator[Account]:
+    """Who signs in, and where to; what is there is fresh for each test."""
     if azure_door == "live":
-        yield _live_account()
+        if reason := why_not(os.environ):
+            pytest.skip(reason)
+        from tests.live.session import live_run
+
+        with live_run(request.config).test(request) as account:
+            yield account
         return
     import fakes
 
@@ -50,13 +60,11 @@ def azure_workspace(azure_account: Account) -> AzureWorkspace:
     return AzureWorkspace(azure_account)
 
 
-def _live_account() -> Account:
-    missing = [name for name in NEEDED if not os.environ.get(name)]
-    if os.environ.get("MLOPS_TEST_LIVE") != "1" or missing:
-        pytest.skip(f"a live workspace needs MLOPS_TEST_LIVE=1 and {', '.join(NEEDED)}")
-    return Account(
-        *(os.environ[name] for name in NEEDED),
-        tenant_id=os.environ.get("TENANT_ID", ""),
-        client_id=os.environ.get("SP_APP_ID", ""),
-        client_secret=os.environ.get("SP_APP_SECRET"),
-    )
+def cluster_id(door: str) -> str:
+    """Resource id of a Kubernetes cluster to attach: the fake takes any; a live run needs one that is there."""
+    if door != "live":
+        return "/subscriptions/s/resourcegroups/g/providers/Microsoft.ContainerService/managedClusters/c"
+    found = os.environ.get(CLUSTER, "")
+    if not found:
+        pytest.skip(f"AKS needs {CLUSTER}")
+    return found

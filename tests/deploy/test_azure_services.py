@@ -15,7 +15,7 @@ from deploy.services import DeployRequest, Services
 from registry.azure.models import AzureModelRegistry
 from registry.azure.workspace import AzureWorkspace
 from registry.models import Lineage, ModelVersion
-from tests.contract.azure import azure_account, azure_workspace
+from tests.contract.azure import ONE_DOOR, azure_account, azure_workspace, cluster_id
 from tests.contract.canary import CanaryContract
 from tests.contract.services import ServicesContract, answer_of
 from tests.contract.services_project import Project
@@ -38,8 +38,7 @@ class AzureProject(Project):
 class _Azure:
     """Models are registered in the workspace."""
 
-    # Both doors give the same answers over the whole route table (tests/fakes/doors): one is enough for slow suites.
-    @pytest.fixture(params=["inprocess", pytest.param("live", marks=pytest.mark.live)])
+    @pytest.fixture(params=ONE_DOOR)
     def azure_door(self, request: pytest.FixtureRequest) -> str:
         return str(request.param)
 
@@ -57,12 +56,10 @@ class _Aks(_Azure):
     """Endpoints on an attached cluster."""
 
     @pytest.fixture
-    def services(self, azure_workspace: AzureWorkspace) -> AzureServices:
+    def services(self, azure_door: str, azure_workspace: AzureWorkspace) -> AzureServices:
         from azureml.core.compute import AksCompute, ComputeTarget
 
-        configuration = AksCompute.attach_configuration(
-            resource_id="/subscriptions/s/resourcegroups/g/providers/Microsoft.ContainerService/managedClusters/c"
-        )
+        configuration = AksCompute.attach_configuration(resource_id=cluster_id(azure_door))
         ComputeTarget.attach(azure_workspace.sdk, "aks", configuration).wait_for_completion()
         return AzureServices(azure_workspace, targets={"qa": "aks", "production": "aks"})
 
