@@ -24,6 +24,7 @@ class Style(str, Enum):
     MMS = "mms"  # {"code", "statusCode", "message", "details", "correlation"}
     BLOB = "blob"  # XML, and the code again in x-ms-error-code
     PIPELINES = "pipelines"  # {"Error": {"Code", "Message", "Details"}}: its documents are in Pascal case
+    REGISTRY = "registry"  # {"errors": [{"code", "message", "detail"}]}
     SIGNIN = "signin"  # {"error", "error_description", "error_codes", ...}
 
 
@@ -115,6 +116,8 @@ def _document(error: AzureError, style: Style, request_id: str, location: str, t
             "correlation_id": request_id,
             **error.extra,
         }
+    if style is Style.REGISTRY:
+        return {"errors": [{"code": error.code, "message": error.message, "detail": error.details or None}]}
     if style is Style.MMS:
         # The SDK tells "not found" from the statusCode in the body, not from the status of the answer.
         return {

@@ -12,6 +12,8 @@ from fakes.core.content import Content
 _BODY_LIMIT = 16 * 1024
 # Looking at the fake is counted and not remembered: the page that watches would push out what it watches.
 _OWN = ("Admin_", "Page_")
+# Their bodies are secrets.
+_HIDDEN = ("SignIn_Token", "Registry_Token", "LoopbackRegistry_Token")
 _SECRET_FORM = ("client_secret", "assertion", "refresh_token")
 
 
@@ -53,7 +55,7 @@ class RequestLog:
         response_body: bytes,
     ) -> None:
         """Remember one request. Bodies are cut, secrets of sign-in left out."""
-        hidden = operation.startswith("SignIn_Token")
+        hidden = operation.startswith(_HIDDEN)
         with self._lock:
             self._number += 1
             self._counts[operation] += 1

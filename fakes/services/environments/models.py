@@ -14,7 +14,7 @@ from fakes.core.tenancy import Workspace
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-._ ]{0,254}")
 _VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-._]{0,29}")
 # Names that Microsoft keeps for its curated environments.
-_RESERVED = ("microsoft", "azureml")
+RESERVED = ("microsoft", "azureml")
 # Sections of a definition, as the answer spells them; the SDK sends some in PascalCase.
 _SECTIONS = ("python", "environmentVariables", "docker", "spark", "inferencingStackVersion", "r")
 
@@ -77,7 +77,7 @@ class EnvironmentsBackend(Backend):
             return
         if not _NAME.fullmatch(name):
             raise bad_request(f"The environment name '{name}' is not valid.", "UserError")
-        if name.casefold().startswith(_RESERVED):
+        if name.casefold().startswith(RESERVED):
             raise bad_request(
                 f"The environment name '{name}' is reserved: names that begin with 'Microsoft' or 'AzureML' belong to "
                 "curated environments.",

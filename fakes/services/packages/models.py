@@ -17,6 +17,7 @@ from fakes.core.tenancy import Workspace
 from fakes.hosting.errors import HostError
 from fakes.hosting.layout import Layout, lay_out
 from fakes.services.blob.models import BlobBackend
+from fakes.services.containerregistry.engine import push
 from fakes.services.packages import context, local
 from fakes.services.webservices import words
 from fakes.services.webservices.images import Images
@@ -47,7 +48,8 @@ class Packages(Backend):
     Attributes
     ----------
     local_images : bool
-        Also build a real image with the local Docker engine, tagged with the package's location.
+        Also build a real image with the local Docker engine, tagged with the package's location, and serve it from the
+        faked registry.
     local_base : str or None
         Base image for that, in place of the environment's.
     """
@@ -120,6 +122,8 @@ class Packages(Backend):
         try:
             with self.state.lock:
                 files = images.model_files(workspace, package.models)
+                environment = images.register_environment(workspace, request)
+            request = {**request, "environment": environment}
             app = folder / context.APP
             app.mkdir()
             say(f"Packaging {len(files)} models for {package.location}")
@@ -130,13 +134,15 @@ class Packages(Backend):
                 return self._write_manifest(workspace, request, package, layout, say)
             recipe = context.dockerfile(request["environment"], files, layout.entry_script)
             steps = [line for line in recipe.splitlines() if line and not line.startswith(" ")]
+            digest = None
             if self.local_images:
-                self._build(folder, recipe, package.location, say)
+                digest = self._build(folder, recipe, package.location, say)
             else:
                 for number, step in enumerate(steps, start=1):
                     say(f"Step {number}/{len(steps)} : {step}")
             with self.state.lock:
                 image, _ = images.remember(workspace, request, package.location, package.log_blob)
+                image.digest = digest or image.digest
             say(f"Successfully tagged {package.location}")
             say(f"The push refers to repository [{package.location.rpartition(':')[0]}], digest: {image.digest}")
             return package.location
@@ -146,9 +152,14 @@ class Packages(Backend):
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _build(self, folder: Path, recipe: str, tag: str, say: Any) -> None:
-        """Build a real image; its base must hold what the entry script needs: nothing is downloaded."""
+    def _build(self, folder: Path, recipe: str, tag: str, say: Any) -> str:
+        """Build a real image and return its digest in the registry, from which it can be pulled.
+
+        Its base must hold what the entry script needs: nothing is downloaded.
+        """
         local.build(folder, recipe, tag, self.local_base, say, self.state.background)
+        digest, _ = push(self.state, tag, folder)
+        return digest
 
     def _write_manifest(
         self, workspace: Workspace, request: Document, package: Package, layout: Layout, say: Any

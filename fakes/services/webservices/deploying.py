@@ -116,6 +116,7 @@ class Deployer:
             _, new = images.remember(workspace, deployment.request, deployment.image, "")
         self._say(operation, words.STAGES["build" if new else "reuse"])
         try:
+            images.register_environment(workspace, deployment.request)
             running = services.runtime.add(deployment.id)
             running.program, running.python = services.host_program, services.host_python
             running.image, running.options = services.host_image, tuple(services.host_options)

@@ -12,7 +12,9 @@ from fakes.core.errors import AzureError, bad_request
 from fakes.core.records import record
 from fakes.core.state import Backend
 from fakes.core.tenancy import Workspace
+from fakes.hosting.errors import HostError
 from fakes.hosting.layout import ModelFiles
+from fakes.services.environments.models import RESERVED, EnvironmentsBackend
 from fakes.services.webservices import sources
 
 Document = dict[str, Any]
@@ -86,6 +88,32 @@ class Images(Backend):
     def read(self, workspace: Workspace) -> Any:
         """Return how to read artifacts of a workspace."""
         return sources.reader(self.state, workspace)
+
+    def register_environment(self, workspace: Workspace, request: Document) -> Document:
+        """Register the environment of a request, as Azure does before it builds; return it with its version.
+
+        A version that exists stays what it is. Curated environments and definitions without a name are left alone.
+
+        Raises
+        ------
+        HostError
+            It is no environment that can be registered.
+        """
+        environment: Document = request["environment"]
+        name, version = environment.get("name"), environment.get("version")
+        if not isinstance(name, str) or not name or name.casefold().startswith(RESERVED):
+            return environment
+        registered = self.state.backend(EnvironmentsBackend)
+        with self.state.lock:
+            try:
+                made = registered.get(workspace, name, version) if version else None
+            except AzureError:
+                made = None
+            try:
+                made = made or registered.register(workspace, name, environment, version)
+            except AzureError as error:
+                raise HostError(f"the environment {name} cannot be registered: {error.message}") from error
+        return {**environment, "version": made.version}
 
     def remember(self, workspace: Workspace, request: Document, location: str, log: str) -> tuple[Image, bool]:
         """Note that an image was built; tells whether it is new."""

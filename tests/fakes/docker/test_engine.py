@@ -196,14 +196,17 @@ def test_an_exit_code_is_kept(bench: Bench) -> None:
 
 def test_run_gives_output_or_an_error(bench: Bench) -> None:
     code = "import sys; print('out'); sys.exit(int(sys.argv[1]))"
-    run = bench.client.containers.run
-    assert (
-        run(bench.base, ["python3", "-I", "-c", code, "0"], entrypoint="", network_mode="none", remove=True) == b"out\n"
-    )
+
+    def run(*command: str) -> Any:
+        # A container that cannot be started is left by docker-py; the label lets the fixture remove it.
+        options: dict[str, Any] = {"labels": {"suite": bench.name}, "network_mode": "none", "remove": True}
+        return bench.client.containers.run(bench.base, list(command), entrypoint="", **options)
+
+    assert run("python3", "-I", "-c", code, "0") == b"out\n"
     with pytest.raises(errors.ContainerError):
-        run(bench.base, ["python3", "-I", "-c", code, "3"], entrypoint="", network_mode="none", remove=True)
+        run("python3", "-I", "-c", code, "3")
     with pytest.raises(errors.APIError, match=r"executable file not found|no such file"):
-        run(bench.base, ["/no/such/program"], entrypoint="", network_mode="none", remove=True)
+        run("/no/such/program")
 
 
 def test_what_is_not_there(bench: Bench) -> None:

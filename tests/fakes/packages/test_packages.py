@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from fakes.services.packages.models import Packages
+import fakes
 
 pytestmark = pytest.mark.azure
 SCRIPT = """
@@ -130,35 +128,29 @@ def test_a_missing_artifact_fails_the_build(azure: Any, auth: dict[str, str]) ->
     assert "gone.py" in requests.get(state["operationLog"]).text
 
 
-@pytest.fixture
-def engine() -> Iterator[Any]:
-    """The local Docker engine and an image with Python in it, or a skip."""
-    docker = pytest.importorskip("docker")
-    try:
-        client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException:
-        pytest.skip("no Docker engine answers")
-    bases = [t for image in client.images.list() for t in image.tags if "python" in t or "mlops-base" in t]
-    if not bases:
-        pytest.skip("the engine has no image with Python")
-    yield client, bases[0]
-    client.close()
-
-
-@pytest.mark.docker
-def test_a_real_image_is_built_when_asked_for(azure: Any, workspace: Any, parts: Any, engine: Any) -> None:
+def test_the_registry_of_a_build_context_is_that_of_its_environment(azure: Any, workspace: Any, parts: Any) -> None:
     from azureml.core import Model
 
-    client, base = engine
-    packages = azure.state.backend(Packages)
-    packages.local_images, packages.local_base = True, base
-    package = Model.package(workspace, [parts[0]], parts[1], image_name="really", image_label="built")
+    package = Model.package(workspace, [parts[0]], parts[1], generate_dockerfile=True)
     package.wait_for_creation(show_output=False)
-    try:
-        assert client.images.get(package.location)
-        assert f"Successfully tagged {package.location}" in package.get_logs()
-        out = client.containers.run(package.location, ["ls", "/var/azureml-app/azureml-models/line/1"], remove=True)
-        assert json.loads(json.dumps(out.decode())) == "line.json\n"
-    finally:
-        client.images.remove(package.location, force=True)
+    given = package.get_container_registry()
+    registry = azure.state.workspace().container_registry
+    assert (given.address, given.username) == (f"{registry}.azurecr.io", registry)
+    assert requests.get(f"https://{given.address}/v2/", auth=(given.username, given.password)).status_code == 200
+
+
+def test_a_package_is_pulled_with_the_mocked_engine(azure: Any, workspace: Any, parts: Any) -> None:
+    from azureml.core import Model
+    from azureml.exceptions import WebserviceException
+
+    docker = pytest.importorskip("docker")
+    package = Model.package(workspace, [parts[0]], parts[1], image_name="line", image_label="v1")
+    package.wait_for_creation(show_output=False)
+    with fakes.mock_docker() as engine:
+        with pytest.raises(WebserviceException, match="docker image pull has failed"):
+            package.pull()
+        engine.registry.add(package.location)
+        package.pull()
+        client = docker.from_env()
+        assert client.images.get(package.location).tags == [package.location]
+        client.close()

@@ -1,0 +1,1 @@
+"""The workspace's container registry, for pulling the images that packages were built into."""
