@@ -78,6 +78,8 @@ def train(context: StepContext) -> TrainResult:
     )
     (context.output / REPORT).write_text(page, encoding="utf-8")
     context.run.upload(REPORT, context.output / REPORT)
+    code = provenance.code_digest()
+    context.set_tags({"code_digest": code})
     shown = ", ".join(f"{name} {value:.6g}" for name, value in trained.scores.values.items())
     context.progress(f"trained on {len(frame) - len(trained.holdout)} rows, held out {len(trained.holdout)}: {shown}")
     return TrainResult(
@@ -94,7 +96,7 @@ def train(context: StepContext) -> TrainResult:
         lock_digest=lock,
         python=artifact.python_minor(),
         platform=artifact.platform_name(),
-        code_digest=provenance.code_digest(),
+        code_digest=code,
         search=found.to_json() if found else None,
     )
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.provenance import code_digest
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
@@ -53,6 +55,13 @@ def test_a_first_model_is_released_and_an_equal_one_kept(project: Project) -> No
     assert set(first["metrics"]) == {"mse", "rmse", "mae", "r2"}
     assert [first["services"][stage]["version"] for stage in ("qa", "production")] == ["diabetes:1"] * 2
     keys = project.document("services", "keys", "diabetes-production")
+
+    # what trained and what serves is what this checkout holds: test_flow_azure.py says the same of Azure
+    code = code_digest(ROOT)
+    assert project.document("models", "show", "diabetes:1")["lineage"]["code_digest"] == code
+    assert project.document("runs", "show", first["candidate"]["run_id"])["tags"]["code_digest"] == code
+    folders = list((project.state / "services").glob("*/revisions/*/app"))
+    assert [code_digest(folder) for folder in folders] == [code, code]
 
     # a service whose host was killed comes back at the same address with the same keys
     _kill_hosts(project.state)
