@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Request, Response, request
-from flask.sessions import NullSession, SessionInterface
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter
 
 from . import log
 from .cors import allow_origins
 from .errors import BadInput, ScoringFailed, ScoringTimeout
+from .framework import HostFlask
 from .identity import read_ids
 from .script import EntryScript
 from .settings import Settings
@@ -42,45 +41,6 @@ def json_response(document: Any, status: int = 200, *, failed: bool = False) -> 
 def error_response(status: int, message: str, *, failed: bool = False) -> Response:
     """Azure's error body: one object with a message."""
     return json_response({"message": message}, status, failed=failed)
-
-
-class NoSession(SessionInterface):
-    """This service keeps no sessions; one object stands for all of them."""
-
-    nothing = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:
-        """Always the same empty session."""
-        return self.nothing
-
-
-class HostFlask(Flask):
-    """Flask without the parts that this service has no use for; they were a fifth of the time of a small request."""
-
-    session_interface = NoSession()
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """All functions here are plain functions; no need to look at each call."""
-        return func
-
-    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        """Bind the routes to a request, without working out a server name: no route depends on it."""
-        if request is None:
-            return super().create_url_adapter(request)
-        environ = request.environ
-        path = environ["PATH_INFO"]
-        if not path.isascii():
-            path = path.encode("latin-1").decode("utf-8", "replace")
-        return MapAdapter(
-            self.url_map,
-            "localhost",
-            "/",
-            "",
-            "http",
-            path,
-            environ["REQUEST_METHOD"],
-            environ.get("QUERY_STRING", ""),
-        )
 
 
 class Identity:

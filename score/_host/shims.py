@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, TypeVar
 
 from flask import Request, Response
 
 Run = TypeVar("Run", bound=Callable[..., Any])
+_REWRITTEN = ("location", "content-location")
 
 
 class AMLRequest(Request):
@@ -60,6 +61,16 @@ class AMLResponse(Response):
         for name, value in given.items():
             for part in value.split(","):
                 self.headers.add(name, part.strip())
+
+    def get_wsgi_response(self, environ: Any) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """See werkzeug, which copies and searches the headers twice; a whole body with status 200 needs none of it."""
+        body = self.response
+        if self.status_code != 200 or type(body) is not list or self._on_close or environ["REQUEST_METHOD"] == "HEAD":
+            return super().get_wsgi_response(environ)
+        headers = list(self.headers)
+        if len(body) != 1 or type(body[0]) is not bytes or any(name.lower() in _REWRITTEN for name, _ in headers):
+            return super().get_wsgi_response(environ)
+        return body, self.status, headers
 
 
 def rawhttp(run: Run) -> Run:
