@@ -130,8 +130,8 @@ def compute_checks(backend: AzureBackend) -> list[Check]:
     except Exception as error:
         return [Check("compute", "missing", f"compute targets cannot be listed: {error}", "check the role")]
     found = [
-        target_check(what, settings[key], targets)
-        for what, key in (("compute cluster", "azure.compute"), ("AKS cluster", "azure.aks"))
+        target_check("compute cluster", settings["azure.compute"], targets, "mlops azure init"),
+        target_check("AKS cluster", settings["azure.aks"], targets, _attach(settings)),
     ]
     try:
         region = region_of(workspace)
@@ -142,13 +142,19 @@ def compute_checks(backend: AzureBackend) -> list[Check]:
     return found if cluster is None else [*found, aks_check(region, settings, cluster)]
 
 
-def target_check(what: str, name: str, targets: dict[str, Any]) -> Check:
+def target_check(what: str, name: str, targets: dict[str, Any], mend: str) -> Check:
     """Whether a compute target is there and ready."""
     if name not in targets:
-        return Check(what, "missing", f"there is no {name!r}", "mlops azure init")
+        return Check(what, "missing", f"there is no {name!r}", mend)
     state = str(targets[name].provisioning_state)
     ok = state == "Succeeded"
-    return Check(what, "ok" if ok else "missing", f"{name}: {state}", "" if ok else "mlops azure init")
+    return Check(what, "ok" if ok else "missing", f"{name}: {state}", "" if ok else "look at it in the portal")
+
+
+def _attach(settings: Settings) -> str:
+    if settings["azure.aks_resource_id"]:
+        return "mlops azure init"
+    return "set MLOPS_AZURE_AKS_RESOURCE_ID to the cluster's id (make infra-apply prints it), then mlops azure init"
 
 
 def quota_check(region: Region, settings: Settings, cluster: Any) -> Check:

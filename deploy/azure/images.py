@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from typing import Any
 
+from deploy.azure.common import message, ours
 from deploy.azure.inference import inference_config
 from deploy.content import check
-from deploy.errors import DeployError, DeployFailed, EngineUnavailable
+from deploy.errors import DeployError, DeployFailed, DeployTimeout, EngineUnavailable
 from deploy.images import Image, ImageBuilder, PackageRequest, Progress
 from registry.azure.workspace import AzureWorkspace, quiet, translated
 from registry.errors import RegistryError
+
+POLL_SECONDS = 5.0
 
 
 class AzureImageBuilder(ImageBuilder):
@@ -45,26 +50,34 @@ class AzureImageBuilder(ImageBuilder):
                 )
         except RegistryError as error:
             raise EngineUnavailable(str(error), hint=error.hint) from error
-        try:
-            with quiet():
-                package.wait_for_creation(show_output=False)
-        except Exception as error:
+        self._wait(package, request)
+        if package.state != "Succeeded":
             raise DeployFailed(
-                f"the image of {request.model.reference} was not built: {_first(error)}",
+                f"the image of {request.model.reference} was not built: {message(package.error or package.state)}",
                 phase="build",
                 logs=_log(package),
                 hint=f"the whole log: {getattr(package, 'build_log_uri', None) or 'in the portal'}",
-            ) from error
-        if package.state != "Succeeded":
-            raise DeployFailed(
-                f"the image of {request.model.reference} was not built: {package.state}",
-                phase="build",
-                logs=_log(package),
             )
         # The SDK tells no content digest; the label carries the model's.
         return Image(
             reference=package.location, digest="", model=request.model.reference, model_digest=request.model.digest
         )
+
+    def _wait(self, package: Any, request: PackageRequest) -> None:
+        """Wait until the build has ended; the SDK's own way to wait has no end."""
+        deadline = time.monotonic() + self._timeout
+        while package.state in ("NotStarted", "Running"):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise DeployTimeout(
+                    f"the image of {request.model.reference} was not built within {self._timeout:g} s",
+                    phase="build",
+                    logs=_log(package),
+                    hint="Azure goes on building: package again later, or raise MLOPS_AZURE_KEEP_ALIVE",
+                )
+            time.sleep(min(POLL_SECONDS, left))
+            with ours(f"the image of {request.model.reference}"):
+                package.update_creation_state()
 
     def push(self, image: Image, repository: str, *, progress: Progress | None = None) -> Image:
         raise DeployError(
@@ -73,12 +86,7 @@ class AzureImageBuilder(ImageBuilder):
         )
 
 
-def _first(error: BaseException) -> str:
-    text = str(getattr(error, "message", "") or error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__
-
-
-def _log(package: object) -> str:
+def _log(package: Any) -> str:
     with contextlib.suppress(Exception), quiet():
-        return "\n".join(str(package.get_logs()).splitlines()[-20:])  # type: ignore[attr-defined]
+        return "\n".join(str(package.get_logs()).splitlines()[-20:])
     return ""

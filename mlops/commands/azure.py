@@ -31,6 +31,8 @@ def init(app: App, yes: bool, dry_run: bool) -> int:
         for item in items
     ]
     missing = [item for item in items if not item.exists]
+    if not any(item.kind == "AKS" for item in items):
+        app.output.say("production needs an AKS cluster: set MLOPS_AZURE_AKS_RESOURCE_ID to the id of one to attach")
     if not missing or dry_run:
         app.output.table(rows, ("kind", "name", "state", "detail"))
         return 0

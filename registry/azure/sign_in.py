@@ -20,7 +20,12 @@ _CAUSES: tuple[tuple[str, str, str], ...] = (
         "set SP_APP_SECRET to the secret's value, not its id",
     ),
     (r"AADSTS7000222", "the client secret has expired", "make a new secret for the application and set SP_APP_SECRET"),
-    (r"AADSTS90002|AADSTS900023", "there is no such tenant", "set TENANT_ID; az account show --query tenantId"),
+    # MSAL asks for the tenant's configuration first, and has words of its own when that is refused.
+    (
+        r"AADSTS90002|AADSTS900023|Unable to get authority configuration",
+        "there is no such tenant",
+        "set TENANT_ID; az account show --query tenantId",
+    ),
     (
         r"AADSTS700016",
         "the tenant has no such application",
@@ -99,7 +104,9 @@ def authentication(account: Account) -> Any:
             service_principal_password=account.client_secret,
         )
     if method == "managed-identity":
-        return sdk.MsiAuthentication()
+        # Where several identities are assigned, azure.client_id says which.
+        which = {"identity_config": {"client_id": account.client_id}} if account.client_id else {}
+        return sdk.MsiAuthentication(**which)
     if method == "cli":
         return sdk.AzureCliAuthentication()
     return sdk.TokenAuthentication(_federated_token(account), cloud="AzureCloud")

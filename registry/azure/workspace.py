@@ -65,6 +65,8 @@ class AzureWorkspace:
                     subscription_id=account.subscription_id,
                     resource_group=account.resource_group,
                 )
+        except RegistryError:
+            raise
         except Exception as error:
             raise explain(error, account) from error
 

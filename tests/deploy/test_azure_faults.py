@@ -11,6 +11,7 @@ import pytest
 
 import fakes
 from deploy.azure.common import UNDER_WAY
+from deploy.azure.images import AzureImageBuilder
 from deploy.azure.services import AzureServices
 from deploy.errors import DeployConflict, DeployFailed, DeployTimeout, EngineUnavailable, ServiceNotFound
 from deploy.services import ServiceState
@@ -255,3 +256,18 @@ def test_of_two_deployments_at_once_one_is_told_of_the_other(
     assert answer_of(services) == 8.0
     assert services.get("line-qa").version == first.package.model.reference
     assert [item.traffic for item in services.revisions("line-qa")] == [100]
+
+
+def test_an_image_that_is_never_built(workspace: AzureWorkspace, project: Project, fake: Fake) -> None:
+    package = project.request(3.0).package
+    fake.state.transitions.set("package", "polls", 10_000)
+    with pytest.raises(DeployTimeout, match="the image of line:1 was not built within 0 s") as failure:
+        AzureImageBuilder(workspace, timeout=0.0).build(package)
+    assert failure.value.phase == "build"
+    assert "Azure goes on" in (failure.value.hint or "")
+    fake.state.transitions.set("package", failure={"code": "ImageBuildFailed", "message": "no space in the registry"})
+    with pytest.raises(DeployFailed, match="was not built") as failed:
+        AzureImageBuilder(workspace).build(package)
+    assert "no space in the registry" in str(failed.value)
+    fake.state.transitions.clear()
+    assert AzureImageBuilder(workspace).build(package).reference.endswith(f"/line:1-{package.model.digest[7:19]}")

@@ -7,7 +7,7 @@ https://learn.microsoft.com/rest/api/azureml/compute for states and meaning.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -107,7 +107,7 @@ class Computes(Backend):
         """Return the cores of training clusters that count against the quota of a family, or of the region."""
         return sum(cluster.cores() for cluster in self._training_clusters(family, low_priority))
 
-    def using(self, family: str, *, low_priority: bool = False) -> Iterator[tuple[str, list[Compute]]]:
+    def using(self, family: str, *, low_priority: bool = False) -> Iterator[tuple[str, Sequence[Compute]]]:
         """Return the workspaces (ARM ids) that have clusters of a family, each with these."""
         found = {id(cluster) for cluster in self._training_clusters(family, low_priority)}
         for targets in self.items.values():
@@ -244,7 +244,7 @@ class Computes(Backend):
                 "to increase the quota.",
             )
 
-    def _training_clusters(self, family: str | None = None, low_priority: bool | None = None) -> list[Compute]:
+    def _training_clusters(self, family: str | None = None, low_priority: bool | None = None) -> Sequence[Compute]:
         every = [target for targets in self.items.values() for target in targets.values() if target.type == AML]
         return [
             cluster

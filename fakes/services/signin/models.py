@@ -12,13 +12,24 @@ from fakes.core.state import Backend
 from fakes.core.tokens import AUDIENCES
 
 _GRANTS = ("client_credentials", "refresh_token", "password")
+EXCHANGE = "api://AzureADTokenExchange"
+"""Audience of tokens that are exchanged for one of Azure."""
+SKEW_SECONDS = 300
 
 
 class SignIn(Backend):
-    """Checks credentials and issues tokens."""
+    """Checks credentials and issues tokens.
+
+    Attributes
+    ----------
+    secrets : dict of str to str
+        By client id.
+    subjects : list of str or None
+        Whose tokens of other issuers (workload identity) are taken; ``None``: anybody's.
+    """
 
     name = "signin"
-    exported = ("secrets",)
+    exported = ("secrets", "subjects")
 
     @property
     def settings(self) -> Settings:
@@ -28,6 +39,7 @@ class SignIn(Backend):
     def __init__(self, state: Any) -> None:
         super().__init__(state)
         self.secrets: dict[str, str] = {state.settings.client_id: state.settings.client_secret}
+        self.subjects: list[str] | None = None
 
     def check_tenant(self, tenant: str) -> None:
         """Refuse a tenant that the fake does not have."""
@@ -79,6 +91,9 @@ class SignIn(Backend):
                 "administrator of the tenant or consented to by any user in the tenant.",
             )
         secret = form.get("client_secret")
+        if "client_assertion" in form:
+            self._check_assertion(form["client_assertion"])
+            return
         if secret is None:
             raise self.refusal(
                 401,
@@ -93,6 +108,45 @@ class SignIn(Backend):
                 7000215,
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
                 f"value, not the client secret ID, for a secret added to app '{client}'.",
+            )
+
+    def _check_assertion(self, assertion: str) -> None:
+        """Check another issuer's token (workload identity): its audience, times and subject, not its signature.
+
+        https://learn.microsoft.com/entra/workload-id/workload-identity-federation; codes: .../reference-error-codes.
+        """
+        import jwt
+
+        try:
+            claims = jwt.decode(assertion, options={"verify_signature": False})
+            begins, ends = float(claims.get("nbf", claims.get("iat", 0))), float(claims["exp"])
+            subject, audience = str(claims["sub"]), claims["aud"]
+        except (jwt.InvalidTokenError, KeyError, ValueError, TypeError) as error:
+            raise self.refusal(
+                401, "invalid_client", 50027, f"JWT token is invalid or malformed: {type(error).__name__}"
+            ) from error
+        now = self.state.clock.timestamp()
+        if not begins - SKEW_SECONDS <= now <= ends + SKEW_SECONDS:
+            raise self.refusal(
+                401,
+                "invalid_client",
+                700024,
+                "Client assertion is not within its valid time range. "
+                f"Current time: {self.state.clock.iso()}, expiry time of assertion: {ends:.0f}.",
+            )
+        if audience not in (EXCHANGE, [EXCHANGE]):
+            raise self.refusal(
+                401,
+                "invalid_client",
+                700212,
+                f"No matching federated identity record found for presented assertion audience '{audience}'.",
+            )
+        if self.subjects is not None and subject not in self.subjects:
+            raise self.refusal(
+                401,
+                "invalid_client",
+                700213,
+                f"No matching federated identity record found for presented assertion subject '{subject}'.",
             )
 
     def _audience(self, form: dict[str, str]) -> str:

@@ -6,7 +6,10 @@ import jwt
 import pytest
 import requests
 
+from fakes.services.signin.models import SignIn
+
 LOGIN = "https://login.microsoftonline.com"
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 SUBSCRIPTIONS = "https://management.azure.com/subscriptions?api-version=2022-12-01"
 
 
@@ -115,3 +118,27 @@ def test_the_sdk_signs_in_with_a_managed_identity(azure):
     )
     assert found.location == s.region
     assert "SignIn_ManagedIdentityToken" in azure.state.requests.counts()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, None),
+        ({"aud": ["api://AzureADTokenExchange"]}, None),
+        ({"aud": "https://elsewhere"}, 700212),
+        ({"sub": "somebody"}, 700213),
+        ({"exp": 10}, 700024),
+        ({"nbf": 10**10}, 700024),
+        ({"exp": None}, 50027),
+    ],
+)
+def test_a_token_of_another_issuer_is_exchanged(azure, change, code):
+    azure.state.backend(SignIn).subjects = ["repo:me/kit"]
+    now = int(azure.state.clock.timestamp())
+    claims = {"sub": "repo:me/kit", "aud": "api://AzureADTokenExchange", "nbf": now, "exp": now + 600, **change}
+    token = jwt.encode({name: value for name, value in claims.items() if value is not None}, "k" * 32)
+    form = _form(azure, client_secret=None, client_assertion=token, client_assertion_type=ASSERTION)
+    answer = requests.post(f"{LOGIN}/{azure.settings.tenant_id}/oauth2/v2.0/token", data=form)
+    assert answer.json().get("error_codes", [None]) == [code]
+    assert answer.status_code == (200 if code is None else 401)
+    assert ("access_token" in answer.json()) == (code is None)
