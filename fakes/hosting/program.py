@@ -10,6 +10,7 @@ import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fakes.hosting import guard
 from fakes.hosting.errors import HostMissing
 
 SCORE = "score"
@@ -45,6 +46,8 @@ class HostRequest:
         Interpreter that runs the program.
     workers : int
         Processes that answer requests.
+    hidden : Path or None
+        File with the installed modules that the program must not find (see `fakes.hosting.guard`); not for containers.
     """
 
     root: Path
@@ -56,6 +59,7 @@ class HostRequest:
     workers: int = 1
     image: str | None = None
     options: tuple[str, ...] = ()
+    hidden: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ def command(request: HostRequest) -> Command:
     """
     entry = request.root / request.entry_script
     if request.program == SCORE:
-        argv = [request.python, str(score_program())]
+        argv = [request.python, *_guard(request), str(score_program())]
         argv += ["--entry-script", str(entry), "--model-dir", str(request.model_dir), "--root", str(request.root)]
         argv += ["--host", "127.0.0.1", "--port", "0"]
         if request.workers > 1:
@@ -96,11 +100,16 @@ def command(request: HostRequest) -> Command:
                 hint=f"{request.python} -m pip install azureml-inference-server-http, or use the host 'score'",
             )
         port = free_port()
-        argv = [found, "--entry_script", str(entry), "--model_dir", str(request.model_dir), "--port", str(port)]
+        argv = [request.python, *_guard(request), found] if request.hidden else [found]
+        argv += ["--entry_script", str(entry), "--model_dir", str(request.model_dir), "--port", str(port)]
         return Command([*argv, "--worker_count", str(request.workers)], port)
     if request.program == CONTAINER:
         return _container(request)
     raise HostMissing(f"no host program is called {request.program!r}", hint="use 'score', 'azmlinfsrv' or 'container'")
+
+
+def _guard(request: HostRequest) -> list[str]:
+    return [] if request.hidden is None else [guard.__file__, str(request.hidden)]
 
 
 def _container(request: HostRequest) -> Command:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -9,9 +11,11 @@ from typing import TYPE_CHECKING
 from fakes.core.operations import SUCCEEDED, Operation
 from fakes.core.transitions import Failure
 from fakes.hosting import diagnosis
+from fakes.hosting.declared import compare
 from fakes.hosting.errors import HostCrashed, HostError, HostNotReady
 from fakes.hosting.gate import Gate
 from fakes.hosting.layout import lay_out
+from fakes.hosting.program import CONTAINER
 from fakes.services.webservices import words
 from fakes.services.webservices.records import (
     FAILED,
@@ -131,7 +135,10 @@ class Deployer:
         self._say(operation, words.STAGES["configuration"])
         self._say(operation, words.STAGES["submit"])
         running.environment = self._environment(workspace, service, deployment)
-        self._note_init(running, [f"{f.name}:{f.version}" for f in files], time.monotonic() - began)
+        lines = [f"Downloading model {f.name}:{f.version} to azureml-models" for f in files]
+        lines.append(f"Finished downloading {len(files)} models in {time.monotonic() - began:.2f} s")
+        lines += self._hide_packages(running, deployment)
+        (running.folder / INIT_LOG).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         self._start(service, unit, deployment, running, operation)
 
     def _start(
@@ -165,10 +172,15 @@ class Deployer:
             "SERVICE_PATH_PREFIX": "" if service.compute_type == words.ACI else f"api/v1/service/{service.name}",
         }
 
-    def _note_init(self, running: Running, models: list[str], seconds: float) -> None:
-        lines = [f"Downloading model {model} to azureml-models\n" for model in models]
-        lines.append(f"Finished downloading {len(models)} models in {seconds:.2f} s\n")
-        (running.folder / INIT_LOG).write_text("".join(lines), encoding="utf-8")
+    def _hide_packages(self, running: Running, deployment: Deployment) -> list[str]:
+        """Hide from the script what its environment does not bring; return what is to be said about it."""
+        if not self._services.check_packages or not self._state.settings.strict or running.program == CONTAINER:
+            return []
+        verdict = compare(deployment.request.get("environment") or {}, running.python or sys.executable)
+        if verdict.hidden:
+            running.hidden = running.folder / "hidden.json"
+            running.hidden.write_text(json.dumps(verdict.hidden), encoding="utf-8")
+        return [f"fakes: {note}" for note in verdict.notes]
 
     def _say(self, operation: Operation, text: str) -> None:
         stamp = self._state.clock.now().strftime("%Y%m%d%H%M%S")

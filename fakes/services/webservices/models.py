@@ -34,6 +34,8 @@ class Webservices(Backend):
         Further options of ``docker run``.
     host_python : str or None
         Interpreter for it, with the packages that entry scripts need; ``None``: the one that runs this.
+    check_packages : bool
+        Whether entry scripts do not find packages that their environment does not declare; not in containers.
     """
 
     name: ClassVar[str] = "webservices"
@@ -44,6 +46,7 @@ class Webservices(Backend):
         "host_python",
         "host_image",
         "host_options",
+        "check_packages",
     )
 
     def __init__(self, state: Any) -> None:
@@ -54,6 +57,7 @@ class Webservices(Backend):
         self.host_python: str | None = None
         self.host_image: str | None = None
         self.host_options: list[str] = []
+        self.check_packages = True
         self.runtime = Runtime()
         self.deployer = Deployer(self)
 

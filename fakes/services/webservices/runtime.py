@@ -39,6 +39,7 @@ class Running:
     python: str | None = None
     image: str | None = None
     options: tuple[str, ...] = ()
+    hidden: Path | None = None
     restarts: int = 0
     restarting: bool = False
     retired: bool = False
@@ -101,6 +102,7 @@ class Runtime:
             workers=workers,
             image=running.image,
             options=running.options,
+            hidden=running.hidden,
         )
         host = Host(request, running.log_path, spawn=background.spawn)
         with running.lock:

@@ -2,10 +2,13 @@
 
 import json
 import os
+import platform
 
 import joblib
 import requests
+import sklearn
 from azureml.core import Environment, Model, Workspace
+from azureml.core.conda_dependencies import CondaDependencies
 from azureml.core.model import InferenceConfig
 from azureml.core.webservice import AciWebservice, Webservice
 from sklearn.datasets import load_diabetes
@@ -21,8 +24,14 @@ X, y = load_diabetes(return_X_y=True)
 joblib.dump(Ridge().fit(X, y), "ridge.pkl")
 model = Model.register(ws, model_path="ridge.pkl", model_name="ridge", tags={"area": "diabetes"})
 
+environment = Environment("deploy")
+# What the model was made with is what it is loaded with.
+environment.python.conda_dependencies = CondaDependencies.create(
+    python_version=platform.python_version(),
+    pip_packages=["azureml-defaults", f"scikit-learn=={sklearn.__version__}"],
+)
 inference = InferenceConfig(
-    entry_script="score.py", source_directory=os.path.join(here, "src"), environment=Environment("deploy")
+    entry_script="score.py", source_directory=os.path.join(here, "src"), environment=environment
 )
 service = Model.deploy(
     workspace=ws,

@@ -49,8 +49,9 @@ def register(workspace: Any, here: Path) -> Callable[..., Any]:
 def inference(here: Path) -> Callable[..., Any]:
     """An InferenceConfig of a script in a source directory of its own."""
 
-    def make(script: str = SCORE, folder: str = "source", **variables: str) -> Any:
+    def make(script: str = SCORE, folder: str = "source", packages: list[str] | None = None, **variables: str) -> Any:
         from azureml.core import Environment
+        from azureml.core.conda_dependencies import CondaDependencies
         from azureml.core.model import InferenceConfig
 
         source = here / folder
@@ -58,6 +59,9 @@ def inference(here: Path) -> Callable[..., Any]:
         (source / "score.py").write_text(textwrap.dedent(script))
         environment = Environment("scoring")
         environment.environment_variables = dict(variables)
+        if packages is not None:
+            wanted = ["azureml-defaults", *packages]
+            environment.python.conda_dependencies = CondaDependencies.create(pip_packages=wanted)
         return InferenceConfig(entry_script="score.py", source_directory=str(source), environment=environment)
 
     return make

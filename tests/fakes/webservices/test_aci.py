@@ -60,7 +60,7 @@ def test_each_service_predicts_with_its_own_trained_model(
         joblib.dump(trained, here / "model.joblib")
         models[name] = Model.register(workspace, "model.joblib", name)
         expected[name] = trained.predict(asked).tolist()
-    config = inference(SKLEARN_SCORE)
+    config = inference(SKLEARN_SCORE, packages=["scikit-learn"])
     services = {name: deploy(name, [model], config, wait=False) for name, model in models.items()}
     for name, service in services.items():
         service.wait_for_deployment()

@@ -65,6 +65,26 @@ def test_a_broken_script_fails_the_deployment_with_its_cause(
     assert cause.partition(":")[0] in service.get_logs()
 
 
+def test_a_package_that_the_environment_does_not_declare_is_not_found(
+    azure: Any, deploy: Make, inference: Make
+) -> None:
+    """Although it is installed where the fake runs: in Azure it is not there."""
+    from azureml.exceptions import WebserviceException
+
+    script = "import pluggy\ndef init(): pass\ndef run(data): return 'fine'\n"
+    service = deploy(config=inference(script), wait=False)
+    cause = "Error in entry script, ModuleNotFoundError: No module named 'pluggy'"
+    with pytest.raises(WebserviceException, match=cause):
+        service.wait_for_deployment()
+    assert "the module pluggy is installed here, but no package that the environment declares" in service.get_logs()
+    declared = inference(script, packages=["pluggy==0.1"])
+    service = deploy(config=declared, overwrite=True)
+    assert service.run("{}") == "fine"
+    assert "The environment has pluggy 0.1, the fake runs with" in service.get_logs(init=True)
+    azure.state.backend(Webservices).check_packages = False
+    assert deploy("other", config=inference(script)).run("{}") == "fine"
+
+
 def test_a_crash_without_a_cause_names_the_image(deploy: Make, inference: Make) -> None:
     from azureml.exceptions import WebserviceException
 
