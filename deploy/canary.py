@@ -133,25 +133,34 @@ def release(
     if not probes:
         raise DeployError("a canary cannot be watched without a request to send", hint="give at least one probe")
     services.deploy(request, traffic=percent, timeout=timeout, progress=progress)
-    canary = next(item for item in services.revisions(name) if item.model_digest == model.digest)
-    say(f"{canary.model} gets {canary.traffic} percent beside {before.model}: watching {rule.requests} answers")
     try:
+        canary = next(item for item in services.revisions(name) if item.model_digest == model.digest)
+        say(f"{canary.model} gets {canary.traffic} percent beside {before.model}: watching {rule.requests} answers")
         report = judge(watch(services, name, canary, before, probes, rule, timeout, say), canary, before, rule)
+        if report.promoted:
+            say(f"{canary.model} gets all traffic: {report.reason}")
+            services.set_traffic(name, {canary.id: 100})
+            return report
     except BaseException:
-        say(f"taking {canary.model} back")
-        services.set_traffic(name, {before.id: 100})
+        say(f"taking {model.reference} back")
+        _give_back(services, name, before, say)
         raise
-    if not report.promoted:
+    services.set_traffic(name, {before.id: 100})
+    raise CanaryFailed(
+        f"{canary.model} was taken back, {before.model} serves on: {report.reason}",
+        phase="canary",
+        report=report.to_json(),
+        hint=f"mlops services logs {name}; mlops models compare {before.model} {canary.model}",
+    )
+
+
+def _give_back(services: Services, name: str, before: Revision, say: Progress) -> None:
+    """All traffic to the version before; where that fails too, what went wrong first is what is raised."""
+    try:
         services.set_traffic(name, {before.id: 100})
-        raise CanaryFailed(
-            f"{canary.model} was taken back, {before.model} serves on: {report.reason}",
-            phase="canary",
-            report=report.to_json(),
-            hint=f"mlops services logs {name}; mlops models compare {before.model} {canary.model}",
-        )
-    services.set_traffic(name, {canary.id: 100})
-    say(f"{canary.model} gets all traffic: {report.reason}")
-    return report
+    except DeployError as error:
+        say(f"{before.model} does not have all traffic again: {error}")
+        say(f"when the service answers: mlops services traffic {name} {before.id}=100")
 
 
 def watch(

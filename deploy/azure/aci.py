@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.azure.common import DIGEST, MODEL, STATES, check_answer, created, ours, tags_of, undoing, wait
+from deploy.azure.common import DIGEST, MODEL, STATES, check_answer, created, ours, tags_of, undoing, untracked, wait
 from deploy.azure.inference import inference_config
 from deploy.errors import DeployConflict, DeployError
 from deploy.images import Progress
@@ -93,7 +93,8 @@ class Aci:
 
         with ours(f"updating {request.service}"), inference_config(request.package, request.env) as inference:
             registered = Model(self._workspace.sdk, id=reference)
-            service.update(models=[registered], inference_config=inference, tags=tags)
+            with untracked():
+                service.update(models=[registered], inference_config=inference, tags=tags)
 
     def revisions(self, item: Any) -> list[Revision]:
         """The one version that serves."""

@@ -21,6 +21,7 @@ from deploy.azure.common import (
     settle,
     tags_of,
     undoing,
+    untracked,
     wait,
 )
 from deploy.azure.inference import inference_config
@@ -56,18 +57,17 @@ class Aks:
         say(f"{request.package.model.reference} is up: it gets {traffic} percent")
         shares = _shares(before, name, traffic)
         try:
-            self._move(endpoint, shares, request, timeout)
+            self._move(endpoint, shares, timeout)
             if traffic == 100:
                 check_answer(endpoint, request, timeout)
         except BaseException as error:
             back = f"taking {request.package.model.reference} back"
             say(back)
             with undoing(error, back, say):
-                self._move(self._read(request.service), {**before, name: 0}, request, timeout)
-                self._remove(self._read(request.service), [name], request, timeout)
+                self._move(self._read(request.service), {**before, name: 0}, timeout)
+                self._remove(self._read(request.service), [name], timeout)
             raise
-        idle = [version for version, percent in shares.items() if percent == 0]
-        self._remove(self._read(request.service), idle, request, timeout)
+        self._clear(request.service, shares, timeout, say)
 
     def revisions(self, item: Any) -> list[Revision]:
         """The versions of the endpoint, newest first. What no share claims goes to the default version."""
@@ -93,9 +93,8 @@ class Aks:
         if sum(percent.values()) != 100 or any(not 0 <= share <= 100 for share in percent.values()):
             raise DeployError(f"the shares of {item.name} must be 0 to 100 and add up to 100, not {dict(percent)}")
         shares = {name: percent.get(name, 0) for name in known}
-        self._move(item, shares, None, 600.0)
-        idle = [name for name, share in shares.items() if share == 0]
-        self._remove(self._read(item.name), idle, None, 600.0)
+        self._move(item, shares, 600.0)
+        self._clear(item.name, shares, 600.0, lambda line: None)
 
     # ---- steps of a deployment ----------------------------------------------------------------------------------
     def _create(self, request: DeployRequest, timeout: float, say: Progress) -> None:
@@ -132,29 +131,36 @@ class Aks:
 
     def _add(self, request: DeployRequest, endpoint: Any, name: str, timeout: float, say: Progress) -> None:
         from azureml.core import Model
+        from azureml.core.webservice import AksEndpoint
 
+        # azureml-core 1.61 compares cores and memory of a new version with this attribute, which endpoints do not have:
+        # create_version with either raises AttributeError. (Set on an object, it breaks the SDK's own refresh of it.)
+        if not hasattr(AksEndpoint, "container_resource_requirements"):
+            AksEndpoint.container_resource_requirements = None
         model = request.package.model
         say(f"adding {model.reference} to {request.service} as {name}, without traffic")
         with ours(f"deploying {request.service}"), inference_config(request.package, request.env) as inference:
-            endpoint.create_version(
-                name,
-                models=[Model(self._workspace.sdk, id=model.reference)],
-                inference_config=inference,
-                tags=tags_of(request),
-                traffic_percentile=0,
-                description=f"{request.stage}: {model.reference}",
-                **self._resources(request),
-            )
+            models = [Model(self._workspace.sdk, id=model.reference)]
+            with untracked():
+                endpoint.create_version(
+                    name,
+                    models=models,
+                    inference_config=inference,
+                    tags=tags_of(request),
+                    traffic_percentile=0,
+                    description=f"{request.stage}: {model.reference}",
+                    **self._resources(request),
+                )
         try:
             wait(endpoint, request, timeout)
         except BaseException as error:
             back = f"taking {model.reference} back"
             say(back)
             with undoing(error, back, say):
-                self._remove(self._read(request.service), [name], request, timeout)
+                self._remove(self._read(request.service), [name], timeout)
             raise
 
-    def _move(self, endpoint: Any, shares: Mapping[str, int], request: DeployRequest | None, timeout: float) -> None:
+    def _move(self, endpoint: Any, shares: Mapping[str, int], timeout: float) -> None:
         """Lower first, then raise: the sum may never pass 100. The biggest share becomes the default."""
         now = {name: int(version.traffic_percentile or 0) for name, version in endpoint.versions.items()}
         main = max(shares, key=lambda name: shares[name])
@@ -162,12 +168,21 @@ class Aks:
             for name in sorted(shares, key=lambda name: shares[name] - now.get(name, 0)):
                 if shares[name] == now.get(name) and name != main:
                     continue
-                endpoint.update_version(
-                    name, traffic_percentile=shares[name], is_default=True if name == main else None
-                )
+                with untracked():
+                    endpoint.update_version(
+                        name, traffic_percentile=shares[name], is_default=True if name == main else None
+                    )
                 settle(endpoint, timeout)
 
-    def _remove(self, endpoint: Any, names: list[str], request: DeployRequest | None, timeout: float) -> None:
+    def _clear(self, service: str, shares: Mapping[str, int], timeout: float, say: Progress) -> None:
+        """Delete versions without traffic. What cannot be deleted harms nobody, and goes with the next change."""
+        idle = [name for name, share in shares.items() if share == 0]
+        try:
+            self._remove(self._read(service), idle, timeout)
+        except DeployError as error:
+            say(f"{service} keeps {', '.join(idle)}, without traffic, until the next deployment: {error}")
+
+    def _remove(self, endpoint: Any, names: list[str], timeout: float) -> None:
         with ours(f"versions of {endpoint.name}"):
             for name in names:
                 if name in endpoint.versions:

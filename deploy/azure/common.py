@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from deploy.errors import (
@@ -21,6 +23,7 @@ from deploy.errors import (
 from deploy.images import Progress
 from deploy.services import DeployRequest, ServiceState
 from deploy.smoke import read_golden, smoke
+from registry.azure.models import inside
 from registry.azure.workspace import quiet, translated
 from registry.errors import Conflict, NotFound, RegistryError
 
@@ -81,6 +84,18 @@ def ours(what: str) -> Iterator[None]:
         raise DeployConflict(str(error), hint=error.hint or UNDER_WAY) from error
     except RegistryError as error:
         raise EngineUnavailable(str(error), hint=error.hint) from error
+
+
+@contextlib.contextmanager
+def untracked() -> Iterator[None]:
+    """Let the SDK find no git repository.
+
+    It adds the commit of the working folder to every change of a service, as properties, which "cannot be changed after
+    deployment" (its own words), and a release comes from another commit than the one before. What serves is in our
+    tags, and which commit made it is in the model's lineage.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlops-untracked-") as folder, inside(Path(folder)):
+        yield
 
 
 def wait(item: Any, request: DeployRequest, timeout: float) -> None:

@@ -44,6 +44,9 @@ class AzureServices(Services):
             "aci": Aci(workspace, app_insights=options.app_insights),
             "aks": Aks(workspace, options),
         }
+        # Address and key of services that were asked: three requests to Azure for each one to the service would be a
+        # slow canary, and one that Azure throttles.
+        self._known: dict[str, tuple[str, str | None]] = {}
 
     def deploy(
         self,
@@ -111,14 +114,30 @@ class AzureServices(Services):
         return "\n".join(text.splitlines()[-lines:])
 
     def invoke(self, service: str, body: bytes, *, content_type: str = "application/json") -> Answer:
+        known = service in self._known
+        uri, key = self._known.get(service) or self._door(service)
+        headers = {"content-type": content_type, **http.bearer(key)}
+        try:
+            answer = http.call("POST", uri, body=body, headers=headers, timeout=300.0)
+        except OSError as error:
+            if known:
+                return self._again(service, body, content_type)
+            raise EngineUnavailable(f"{service} at {uri} cannot be reached: {error}") from error
+        if known and answer.status in (401, 403, 404):
+            return self._again(service, body, content_type)
+        self._known[service] = uri, key
+        return answer
+
+    def _again(self, service: str, body: bytes, content_type: str) -> Answer:
+        """Address or key may have changed: read both anew."""
+        del self._known[service]
+        return self.invoke(service, body, content_type=content_type)
+
+    def _door(self, service: str) -> tuple[str, str | None]:
         item = self._find(service)
         if not item.scoring_uri:
             raise DeployError(f"{service} has no address: it is {item.state}", hint=f"mlops services logs {service}")
-        headers = {"content-type": content_type, **http.bearer(self._primary(item))}
-        try:
-            return http.call("POST", item.scoring_uri, body=body, headers=headers, timeout=300.0)
-        except OSError as error:
-            raise EngineUnavailable(f"{service} at {item.scoring_uri} cannot be reached: {error}") from error
+        return str(item.scoring_uri), self._primary(item)
 
     def ensure(self, service: str, *, progress: Progress | None = None) -> ServiceInfo:
         info = self.get(service)

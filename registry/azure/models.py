@@ -69,7 +69,7 @@ class AzureModelRegistry(ModelRegistry):
         }
         from azureml.core import Model
 
-        with translated(f"registering {name}"), _inside(artifact.parent):
+        with translated(f"registering {name}"), inside(artifact.parent):
             model = Model.register(
                 self._workspace.sdk,
                 model_path=artifact.name,
@@ -234,7 +234,7 @@ class AzureModelRegistry(ModelRegistry):
 
 
 @contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
+def inside(folder: Path) -> Iterator[None]:
     """Work in `folder`: the SDK refuses to register what is not below the working folder of the process."""
     with _chdir:
         before = Path.cwd()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -177,6 +178,25 @@ def test_a_first_deployment_that_ends_badly_leaves_nothing_in_the_way(
         services.get("line-qa")
     fake.state.transitions.clear()
     assert services.deploy(project.request(3.0)).state is ServiceState.HEALTHY
+
+
+def test_a_release_from_another_commit(
+    services: AzureServices, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK adds the commit of the working folder to what it sends, and properties of a service cannot be changed."""
+
+    def commit() -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "next"], check=True)
+
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "-q"], check=True)
+    commit()
+    services.deploy(project.request(3.0))
+    commit()
+    services.deploy(project.request(4.0))
+    assert answer_of(services) == 8.0
+    assert Path.cwd() == tmp_path
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -28,11 +28,11 @@ LOCK = Path(__file__).parents[2] / "requirements" / "locks" / f"score-{PYTHON}.t
 
 
 class AzureProject(Project):
-    """Requests with a lock: Azure makes an environment from it."""
+    """Requests with a lock, which Azure makes an environment from, and with resources, as the settings always give."""
 
     def request(self, slope: float = 3.0, **options: Any) -> DeployRequest:
         request = super().request(slope, **options)
-        return replace(request, package=replace(request.package, lock=LOCK))
+        return replace(request, package=replace(request.package, lock=LOCK), cpu=0.5, memory_gb=0.5)
 
 
 class _Azure:
