@@ -78,16 +78,16 @@ test: $(VENV)/.dev ## the offline tests, the Azure SDK against the fake included
 test-fast: $(VENV)/.dev ## the tests that need no SDK
 	$(PYTEST) tests -m "not docker and not live and not azure and not slow" -n 2
 
-# What other tools need is made to fit the newest SDK, not the other way round.
+# uv finds the versions, as in requirements/compile.sh: pip's way of searching ends in releases that cannot be built.
 NEWEST := .bench/newest
+UV_NEWEST = $(NEWEST)/bin/uv pip
 .PHONY: test-newest
 test-newest: ## the Azure tests with the newest SDK that requirements/azure.in allows (needs a package index)
 	$(PYTHON) -m venv --clear $(NEWEST)
-	$(NEWEST)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/azure.in
-	$(NEWEST)/bin/python -m pip --disable-pip-version-check freeze > $(NEWEST)/azure.txt
-	grep '^azureml' $(NEWEST)/azure.txt
-	$(NEWEST)/bin/python -m pip --disable-pip-version-check --quiet install -r requirements/dev.in -c $(NEWEST)/azure.txt
-	$(NEWEST)/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation -e .
+	$(NEWEST)/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(UV_NEWEST) install --quiet --python $(NEWEST)/bin/python -r requirements/dev.in
+	$(UV_NEWEST) install --quiet --python $(NEWEST)/bin/python --no-deps --no-build-isolation -e .
+	@$(UV_NEWEST) freeze --python $(NEWEST)/bin/python | grep '^azureml'
 	$(NEWEST)/bin/python -m pytest tests -m "azure and not docker and not live" -n 2 --dist worksteal --durations 15
 
 .PHONY: integration
