@@ -78,12 +78,21 @@ class AzureBackend(Backend):
     def pipelines(self) -> PipelineRunner:
         from pipeline.azure.graph import Compute
         from pipeline.azure.runner import AzureRunner
+        from pipeline.azure.sharing import Sharing
         from registry.azure.runs import AzureRunHistory
 
         compute = Compute(
             cluster=self.settings["azure.compute"],
             environment=self.settings["pipeline.environment"],
             allow_reuse=self.settings["pipeline.allow_reuse"],
+            sharing=Sharing(
+                mini_batch=self.settings["batch.mini_batch_size"],
+                error_threshold=self.settings["batch.error_threshold"],
+                nodes=self.settings["batch.nodes"],
+                processes=self.settings["batch.processes"],
+                timeout=self.settings["batch.timeout"],
+                tries=self.settings["batch.tries"],
+            ),
         )
         return AzureRunner(self.workspace, AzureRunHistory(self.workspace), self.project, compute)
 

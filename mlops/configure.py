@@ -1,4 +1,4 @@
-"""From settings to what the training pipeline is told."""
+"""From settings to what the pipelines are told."""
 
 from __future__ import annotations
 
@@ -59,6 +59,36 @@ def training(app: App) -> Pipeline:
     from pipeline.graph import TRAINING
 
     return TRAINING.named(app.settings["pipeline.name"])
+
+
+def batch(app: App) -> Pipeline:
+    """The pipeline that scores tables, under the project's name for it, with the code that its model needs."""
+    from dataclasses import replace
+    from pathlib import PurePosixPath
+
+    from pipeline.graph import BATCH
+
+    settings = app.settings
+    script = PurePosixPath(settings["model.entry_script"])
+    # A script of a folder may import its neighbours; one beside mlops.toml has none of its own.
+    own = script.parent.as_posix() if len(script.parts) > 1 else script.as_posix()
+    code = dict.fromkeys((*BATCH.code, *settings["model.code"], own))
+    return replace(BATCH.named(settings["batch.pipeline"]), code=tuple(code))
+
+
+def batch_config(app: App, **changes: Any) -> PipelineConfig:
+    """Its inputs as the settings say; `changes` as in :func:`pipeline_config`."""
+    settings = app.settings
+    values = {
+        "data": settings["batch.data"],
+        "entry_script": settings["model.entry_script"],
+        "chunk_rows": settings["batch.chunk_rows"],
+    }
+    config = pipeline_config(app, **{**values, **changes})
+    from dataclasses import replace
+
+    # What is trained on has no place here: the newest version of the data set is scored unless a run says otherwise.
+    return replace(config, data_version=changes.get("data_version"), data_path=None)
 
 
 def assignments(pairs: tuple[str, ...], option: str, *, texts: Container[str] = ()) -> Mapping[str, Any]:

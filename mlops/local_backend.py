@@ -73,7 +73,7 @@ class LocalBackend(Backend):
 
     @cached_property
     def pipelines(self) -> PipelineRunner:
-        from pipeline.graph import TRAINING
+        from pipeline.graph import BATCH, TRAINING
         from pipeline.local.container import Container
         from pipeline.local.executors import Executor, Seams, Subprocess
         from pipeline.local.runner import LocalRunner
@@ -91,7 +91,10 @@ class LocalBackend(Backend):
             executor=executor,
             allow_reuse=self.settings["pipeline.allow_reuse"],
             env=env,
-            pipelines=(TRAINING.named(self.settings["pipeline.name"]),),
+            pipelines=(
+                TRAINING.named(self.settings["pipeline.name"]),
+                BATCH.named(self.settings["batch.pipeline"]),
+            ),
         )
 
     def checks(self) -> list[Check]:

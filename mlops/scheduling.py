@@ -7,6 +7,12 @@ import click
 from mlops.app import App
 from mlops.cli import common_options
 
+BATCH = click.option("--batch", is_flag=True, help="Of the pipeline that scores tables (mlops batch publish).")
+
+
+def _pipeline(app: App, batch: bool) -> str:
+    return str(app.settings["batch.pipeline" if batch else "pipeline.name"])
+
 
 @click.group(name="schedule", short_help="Run the published pipeline at times, or when data changes.")
 def schedule() -> None:
@@ -21,6 +27,7 @@ def schedule() -> None:
 @click.option("--on", "weekdays", multiple=True, metavar="DAY", help="Day of the week, for weeks (again for more).")
 @click.option("--on-data", metavar="PATH", help="Folder of the default datastore to watch: mlops-data/NAME.")
 @click.option("--poll", type=int, default=5, metavar="MINUTES", help="How often the folder is looked at.")
+@BATCH
 @common_options
 def create(
     app: App,
@@ -31,6 +38,7 @@ def create(
     weekdays: tuple[str, ...],
     on_data: str | None,
     poll: int,
+    batch: bool,
 ) -> int:
     """Create the schedule NAME; one that has this name already is replaced.
 
@@ -46,29 +54,31 @@ def create(
         path=on_data,
         poll_minutes=poll,
     )
-    settings = app.settings
+    by_hand = "mlops batch --published --input PATH --output PATH" if batch else "mlops pipeline run --published"
     made = app.backend.pipelines.schedule(
-        settings["pipeline.name"], name, when, experiment=settings["model.experiment"]
+        _pipeline(app, batch), name, when, experiment=app.settings["model.experiment"], command=by_hand
     )
     app.output.emit(made.to_json(), f"{made.name}: {made.pipeline} runs {made.when}")
     return 0
 
 
 @schedule.command(name="list")
+@BATCH
 @common_options
-def list_(app: App) -> int:
-    """List the schedules of the pipeline."""
-    found = app.backend.pipelines.schedules(app.settings["pipeline.name"])
-    app.output.table([item.to_json() for item in found], ("name", "pipeline", "when"))
+def list_(app: App, batch: bool) -> int:
+    """List the schedules of the pipeline, each with the last run that it started."""
+    found = app.backend.pipelines.schedules(_pipeline(app, batch))
+    app.output.table([item.to_json() for item in found], ("name", "pipeline", "when", "last_run"))
     return 0
 
 
 @schedule.command()
 @click.argument("name")
+@BATCH
 @common_options
-def delete(app: App, name: str) -> int:
+def delete(app: App, name: str, batch: bool) -> int:
     """End the schedule NAME. Runs that it has started go on."""
-    pipeline = app.settings["pipeline.name"]
+    pipeline = _pipeline(app, batch)
     app.backend.pipelines.unschedule(pipeline, name)
     app.output.emit({"name": name, "pipeline": pipeline, "deleted": True}, f"{name}: ended")
     return 0

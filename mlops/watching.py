@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops.progress import DONE, FAILED, Board, Step
 
 if TYPE_CHECKING:
-    from pipeline.runner import PipelineStatus, StepStatus
+    from mlops.app import App
+    from pipeline.config import PipelineConfig
+    from pipeline.graph import Pipeline
+    from pipeline.runner import PipelineStatus, PublishedPipeline, StepStatus
 
 
 class Watch:
@@ -68,6 +71,20 @@ def watched(board: Board, names: Mapping[str, str]) -> Iterator[Watch]:
     except BaseException:
         watch.close(FAILED)
         raise
+
+
+def follow(
+    app: App, what: Pipeline | PublishedPipeline, config: PipelineConfig | None, steps: Pipeline, **options: Any
+) -> PipelineStatus:
+    """Run with a live table of `steps` on a terminal, plain lines otherwise; `options` are those of the runner."""
+    runner = app.backend.pipelines
+    if not app.output.live:
+        return runner.run(what, config, progress=app.output.say, **options)
+    names = {step.name: step.name for step in steps.steps}
+    with Board(app.output, list(names)) as board, watched(board, names) as watch:
+        status = runner.run(what, config, progress=watch.line, **options)
+        watch.ended(status)
+    return status
 
 
 def _note(step: StepStatus) -> str:

@@ -1,4 +1,4 @@
-"""Everything that the steps of the training pipeline need to be told; the same document on every backend."""
+"""Everything that the steps of a pipeline need to be told; the same document on every backend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.documents import Document
 
 @dataclass(frozen=True)
 class PipelineConfig(Document):
-    """Inputs of a run of the training pipeline. JSON values only: it travels as a file or as an argument."""
+    """Inputs of a run of a pipeline. JSON values only: it travels as a file or as an argument."""
 
     model: str = "diabetes"
     """Name of the registered model."""
@@ -54,6 +54,17 @@ class PipelineConfig(Document):
     """Alias of the model version that the candidate is judged against."""
     cancel_on_keep: bool = False
     """End the run as Canceled, not Completed, when production is kept."""
+
+    model_version: int | None = None
+    """Of batch scoring; ``None``: the version that `compare_to` names."""
+    entry_script: str = "score/score.py"
+    """What batch scoring asks, relative to the code."""
+    scores: str = ""
+    """File name of the table that batch scoring writes from one file; empty: that of the file."""
+    chunk_rows: int = 1000
+    """Rows that batch scoring sends to the entry script at once."""
+    stop_on_bad_row: bool = False
+    """Batch scoring ends at a row that cannot be scored."""
 
     build_id: str | None = None
     build_uri: str | None = None

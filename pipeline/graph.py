@@ -1,15 +1,30 @@
-"""The declared pipeline: steps, what they need and give, parameters, environment, compute. Every runner uses it."""
+"""The declared pipelines: steps, what they need and give, parameters, environment, compute. Every runner uses it."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Protocol
 
 from pipeline.config import PipelineConfig
 from pipeline.context import StepContext
 from pipeline.documents import Document
-from pipeline.errors import PipelineNotFound
+from pipeline.errors import PipelineError, PipelineNotFound
+
+PARTS = "mlops-parts"
+"""Folder of an output whose files are shared out; a name that no table's folder has."""
+
+
+class Each(Protocol):
+    """Does files of a step's first input, one by one, in one process of maybe many."""
+
+    def __call__(self, part: Path) -> str | None:
+        """Do one file; the result goes into the step's output. Gives why the run must stop, if it must."""
+
+    def close(self) -> None:
+        """End what it has started."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +44,29 @@ class Step:
     """Fields of the configuration that its result depends on."""
     depends_when: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Further fields that it depends on while a field is set."""
+    each: str = ""
+    """``module:name`` of what does one file of its first input: see :class:`Each`.
+
+    A runner that has several machines shares the files below ``mlops-parts/`` of that input out among them, instead of
+    calling `function`; both do the same work.
+    """
+    transient: bool = False
+    """Its output is bulky and only for the steps after it: a cluster does not keep it with the run, so a resumed run
+    makes it again."""
 
     def load(self) -> Callable[[StepContext], Document]:
         """Import the function."""
         module, _, name = self.function.partition(":")
         function: Callable[[StepContext], Document] = getattr(importlib.import_module(module), name)
         return function
+
+    def load_each(self) -> Callable[[StepContext], Each]:
+        """Import what does one file. Raises ``PipelineError`` for a step whose work is not shared out."""
+        if not self.each:
+            raise PipelineError(f"the work of step {self.name} is not shared out")
+        module, _, name = self.each.partition(":")
+        found: Callable[[StepContext], Each] = getattr(importlib.import_module(module), name)
+        return found
 
     def settings(self, config: PipelineConfig) -> dict[str, object]:
         """The settings that its result depends on."""
@@ -63,6 +95,8 @@ class Pipeline:
     """Folders of the project that the steps run from."""
     compute: str | None = None
     """Name of a compute target; ``None``: the runner's own."""
+    kind: str = "training"
+    """What it is, whatever it is called: its key in :data:`DECLARED`."""
 
     def __post_init__(self) -> None:
         known = {item.name for item in fields(PipelineConfig)}
@@ -125,3 +159,51 @@ TRAINING = Pipeline(
     parameters=("model", "data", "data_version", "data_path", "parameters", "build_id", "caller_run_id"),
 )
 """Check data, train, evaluate, register."""
+
+BATCH = Pipeline(
+    name="batch",
+    kind="batch",
+    steps=(
+        Step("split", "pipeline.steps.batch:split", "SplitResult", transient=True),
+        Step(
+            "score",
+            "pipeline.steps.batch:score",
+            "ScoreResult",
+            inputs=("split",),
+            each="pipeline.steps.batch:PartScorer",
+            transient=True,
+        ),
+        Step("join", "pipeline.steps.batch:join", "JoinResult", inputs=("split", "score")),
+    ),
+    parameters=(
+        "model",
+        "model_version",
+        "data",
+        "data_version",
+        "scores",
+        "chunk_rows",
+        "stop_on_bad_row",
+        "build_id",
+        "caller_run_id",
+    ),
+)
+"""Cut tables into parts, score the parts, put the tables together again with a column of predictions."""
+
+DECLARED = {item.kind: item for item in (TRAINING, BATCH)}
+"""Every pipeline of the kit by its kind."""
+
+
+def declared(kind: str) -> Pipeline:
+    """A pipeline of the kit. Raises ``PipelineNotFound``."""
+    found = DECLARED.get(kind)
+    if found is None:
+        raise PipelineNotFound(f"there is no kind of pipeline {kind!r}", hint="published by a newer release?")
+    return found
+
+
+def step_named(name: str) -> Step:
+    """A step of any pipeline of the kit; no two have the same name. Raises ``PipelineNotFound``."""
+    for step in (step for pipeline in DECLARED.values() for step in pipeline.steps):
+        if step.name == name:
+            return step
+    raise PipelineNotFound(f"no pipeline has a step {name!r}")

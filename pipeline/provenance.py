@@ -21,8 +21,9 @@ def python_minor() -> str:
 
 
 def code_digest(root: Path = ROOT, folders: tuple[str, ...] = ("model", "score")) -> str:
-    """Digest of the Python files below some folders."""
-    files = (item for folder in folders for item in (root / folder).rglob("*.py") if item.is_file())
+    """Digest of some Python files, and of those below some folders."""
+    found = (root / name for name in folders)
+    files = (item for name in found for item in ([name] if name.is_file() else name.rglob("*.py")) if item.is_file())
     return combine({item.relative_to(root).as_posix(): file_digest(item) for item in files})
 
 

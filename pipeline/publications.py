@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 from pipeline import provenance
@@ -33,6 +34,16 @@ def content_digest(pipeline: Pipeline, config: PipelineConfig, project: Path) ->
         "config": config.to_json(),
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def copy_code(project: Path, name: str, target: Path) -> None:
+    """Copy a folder or file of the project's code to the same place below `target`; what is not there is left out."""
+    source, copy = project / name, target / name
+    if source.is_dir():
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"), dirs_exist_ok=True)
+    elif source.is_file():
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
 
 
 def check_content(pipeline: Pipeline, build_id: str, found: str | None, content: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,3 +84,46 @@ class RegisterResult(Document):
     """The run that trained it."""
     skipped: str | None = None
     """Why nothing was registered."""
+
+
+@dataclass(frozen=True)
+class SplitResult(Document):
+    """Of ``split``: what is scored, by what. Beside it lie the parts: ``mlops-parts/<table>/<first row>.<kind>``."""
+
+    model: str
+    """``name:version``."""
+    name: str
+    version: int
+    model_digest: str
+    features: list[str]
+    data: str
+    """``name:version``."""
+    data_digest: str
+    chunk_rows: int
+    tables: Sequence[Mapping[str, Any]]
+    """``table`` (path below the data set), ``scores`` (the same of the output), ``rows``, ``parts``."""
+    folder: bool
+    """Whether the data set is a folder of tables; else it is one file."""
+
+
+@dataclass(frozen=True)
+class ScoreResult(Document):
+    """Of ``score``, where it ran on one machine. Beside it lie the predictions of each part, as JSON."""
+
+    parts: int
+
+
+@dataclass(frozen=True)
+class JoinResult(Document):
+    """Of ``join``: the tables with predictions and their reports, which lie beside it below ``tables/``."""
+
+    model: str
+    """``name:version``."""
+    data: str
+    """``name:version``."""
+    rows: int
+    bad_rows: int
+    files: Sequence[Mapping[str, Any]]
+    """One :class:`pipeline.batching.job.FileReport` a table; paths are relative to ``tables/``."""
+    folder: bool
+    """Whether the data set was a folder of tables; else it was one file."""

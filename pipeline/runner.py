@@ -93,6 +93,8 @@ class PublishedPipeline:
     """Where to submit it: an address, or locally the folder that holds it."""
     config: PipelineConfig
     """What its parameters are unless a submission says otherwise."""
+    kind: str = "training"
+    """Which of the kit's pipelines it is."""
 
 
 class PipelineRunner(ABC):
@@ -200,8 +202,25 @@ class PipelineRunner(ABC):
     def published(self, name: str | None = None, *, build_id: str | None = None) -> Iterator[PublishedPipeline]:
         """Published pipelines, newest first."""
 
-    def schedule(self, pipeline: str, name: str, when: When, *, experiment: str) -> Schedule:
+    def schedule(
+        self,
+        pipeline: str,
+        name: str,
+        when: When,
+        *,
+        experiment: str,
+        command: str = "mlops pipeline run --published",
+    ) -> Schedule:
         """Run the newest publication of a pipeline at times, or when data changes; the same name replaces.
+
+        Parameters
+        ----------
+        pipeline, name : str
+        when : pipeline.schedules.When
+        experiment : str
+            Where its runs belong to.
+        command : str
+            What does the same by hand; for the hint of a backend that keeps no schedules.
 
         Raises
         ------
@@ -211,10 +230,9 @@ class PipelineRunner(ABC):
             The backend keeps no schedules, as those without a service of their own do not.
         """
         line = when.cron()
-        run = "mlops pipeline run --published"
         raise PipelineError(
             "this backend keeps no schedules",
-            hint=f"let cron do it: {line} cd PROJECT && {run}" if line else f"let something else start: {run}",
+            hint=f"let cron do it: {line} cd PROJECT && {command}" if line else f"let something else start: {command}",
         )
 
     def schedules(self, pipeline: str) -> Iterator[Schedule]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.errors import PipelineError
@@ -95,7 +95,9 @@ class Schedule:
     pipeline: str
     when: str
     """For a person."""
+    last_run: str | None = None
+    """Id of the last run that it started."""
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON document."""
-        return {"id": self.id, "name": self.name, "pipeline": self.pipeline, "when": self.when}
+        return asdict(self)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlops.app import App
 from mlops.cli import common_options
 from mlops.scheduling import schedule
+
+if TYPE_CHECKING:
+    from registry.models import ModelVersion
+    from registry.runs import RunInfo
 
 
 @click.group(name="pipeline", short_help="Publish and run the training pipeline.")
@@ -49,6 +53,7 @@ def run(
     """
 
     from mlops.configure import assignments, pipeline_config, training
+    from mlops.watching import follow
     from pipeline.config import TEXTS
 
     runner = app.backend.pipelines
@@ -71,8 +76,7 @@ def run(
         run_id = runner.submit(what, config, **options)
         app.output.emit({"run_id": run_id}, run_id)
         return 0
-    status = _watched(app, what, config, timeout=timeout, **options)
-    _emit(app, status)
+    _emit(app, follow(app, what, config, training(app), timeout=timeout, **options))
     return 0
 
 
@@ -88,7 +92,7 @@ def publish(app: App, build_id: str | None) -> int:
     if not build:
         raise UsageMistake("which build publishes?", hint="--build-id ID, or MLOPS_BUILD_ID")
     item = app.backend.pipelines.publish(training(app), pipeline_config(app, build_id=build), build_id=build)
-    app.output.emit(_published(item), f"{item.id}\n{item.endpoint}")
+    app.output.emit(shown(item), f"{item.id}\n{item.endpoint}")
     return 0
 
 
@@ -96,7 +100,7 @@ def publish(app: App, build_id: str | None) -> int:
 @common_options
 def list_(app: App) -> int:
     """List published pipelines, newest first."""
-    rows = [_published(item) for item in app.backend.pipelines.published()]
+    rows = [shown(item) for item in app.backend.pipelines.published()]
     app.output.table(rows, ("id", "name", "build_id", "created"))
     return 0
 
@@ -147,11 +151,12 @@ def cancel(app: App, run_id: str) -> int:
 
 @cli.command()
 @click.option("--build-id", metavar="ID", help="The build (default: the setting build.id).")
+@click.option("--run", "run_id", metavar="ID", help="A run instead, such as one that a schedule started.")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="Write the document there.")
 @click.option("--ci", is_flag=True, help="Tell the CI: the outputs registered and model, the tag model-registered.")
 @common_options
-def model(app: App, build_id: str | None, file: Path | None, ci: bool) -> int:
-    """Say which model version a build registered, if any; what a release job asks.
+def model(app: App, build_id: str | None, run_id: str | None, file: Path | None, ci: bool) -> int:
+    """Say which model version a build (or a run) registered, if any; what a release job asks.
 
     Exits 0 either way: `model` in the document is null when production was kept, and `reason` says why.
     """
@@ -159,10 +164,12 @@ def model(app: App, build_id: str | None, file: Path | None, ci: bool) -> int:
 
     from mlops.app import UsageMistake
 
+    if build_id and run_id:
+        raise UsageMistake("give --build-id or --run, not both")
     build = build_id or app.settings["build.id"]
-    if not build:
-        raise UsageMistake("which build?", hint="--build-id ID, or MLOPS_BUILD_ID")
-    document = _model_of(app, build)
+    if not build and not run_id:
+        raise UsageMistake("which build?", hint="--build-id ID, or MLOPS_BUILD_ID; or --run ID")
+    document = _model_of_run(app, run_id) if run_id else _model_of(app, build)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -195,44 +202,40 @@ def drive(app: App, run_id: str) -> int:
     return 0
 
 
-def _watched(app: App, what: Any, config: Any, **options: Any) -> Any:
-    """Run with a live table on a terminal, plain lines otherwise."""
-    from mlops.configure import training
-    from mlops.progress import Board
-    from mlops.watching import watched
-
-    runner = app.backend.pipelines
-    if not app.output.live:
-        return runner.run(what, config, progress=app.output.say, **options)
-    names = {step.name: step.name for step in training(app).steps}
-    with Board(app.output, list(names)) as board, watched(board, names) as watch:
-        status = runner.run(what, config, progress=watch.line, **options)
-        watch.ended(status)
-    return status
-
-
 def _model_of(app: App, build: str) -> dict[str, Any]:
-    name = app.settings["model.name"]
-    for version in app.backend.registry.versions(name, tags={"build_id": build}, limit=1):
-        return {
-            "model": version.reference,
-            "name": name,
-            "version": str(version.version),
-            "digest": version.digest,
-            "build_id": build,
-            "run_id": version.lineage.run_id,
-            "reason": "registered",
-        }
+    found = next(app.backend.registry.versions(app.settings["model.name"], tags={"build_id": build}, limit=1), None)
     reason = "no run of this build has ended"
     for item in app.backend.runs.search(app.settings["model.experiment"], tags={"build_id": build}, limit=1):
-        reason = item.tags.get("reason") or f"run {item.id} is {item.state.value}" + (
-            f": {item.error}" if item.error else ""
-        )
-    empty = {"model": None, "name": name, "version": None, "digest": None, "build_id": build, "run_id": None}
-    return {**empty, "reason": reason}
+        reason = _why_none(item)
+    return _registered(app, found, reason, build_id=build)
 
 
-def _published(item: Any) -> dict[str, Any]:
+def _model_of_run(app: App, run_id: str) -> dict[str, Any]:
+    run = app.backend.runs.get(run_id)
+    found = next(
+        app.backend.registry.versions(app.settings["model.name"], tags={"pipeline_run": run_id}, limit=1), None
+    )
+    return _registered(app, found, _why_none(run), build_id=run.tags.get("build_id"))
+
+
+def _why_none(run: RunInfo) -> str:
+    return run.tags.get("reason") or f"run {run.id} is {run.state.value}" + (f": {run.error}" if run.error else "")
+
+
+def _registered(app: App, version: ModelVersion | None, reason: str, *, build_id: str | None) -> dict[str, Any]:
+    return {
+        "model": version.reference if version else None,
+        "name": app.settings["model.name"],
+        "version": str(version.version) if version else None,
+        "digest": version.digest if version else None,
+        "build_id": build_id,
+        "run_id": version.lineage.run_id if version else None,
+        "reason": "registered" if version else reason,
+    }
+
+
+def shown(item: Any) -> dict[str, Any]:
+    """A published pipeline as a JSON document."""
     return {
         "id": item.id,
         "name": item.name,

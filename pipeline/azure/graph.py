@@ -7,23 +7,26 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from deploy.azure.inference import environment
 from pipeline import provenance
+from pipeline.azure.sharing import FUSE, Flow, Sharing, shared_step
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError, PipelineNotFound
 from pipeline.graph import Pipeline, Step
+from pipeline.publications import copy_code
 from registry.azure.workspace import AzureWorkspace
 
 SCRIPT = "run_step.py"
 _SCRIPT_TEXT = '''"""Runs one step of the pipeline; the code is beside this file."""
 
+from mlops.exit_codes import exit_code_of
 from pipeline.azure.step import main
 
-main()
+main(exit_code_of)
 '''
 CONTROL = ("resume", "start", "until")
 """Parameters of every pipeline that say how much of it runs."""
@@ -41,11 +44,14 @@ class Compute:
         Name of the Azure ML environment that is made from the lock.
     allow_reuse : bool
         Leave out work that an earlier run has done already.
+    sharing : pipeline.azure.sharing.Sharing
+        How the work of a step is shared out that can be.
     """
 
     cluster: str
     environment: str
     allow_reuse: bool = True
+    sharing: Sharing = field(default_factory=Sharing)
 
 
 @contextlib.contextmanager
@@ -70,10 +76,8 @@ def built(
 def stage(pipeline: Pipeline, config: PipelineConfig, project: Path, source: Path) -> PipelineConfig:
     """Copy the code that the steps need, and the table that is trained on if it is a file of this machine."""
     source.mkdir(parents=True)
-    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     for name in (*pipeline.code, "requirements"):
-        if (project / name).is_dir():
-            shutil.copytree(project / name, source / name, ignore=ignored)
+        copy_code(project, name, source)
     (source / SCRIPT).write_text(_SCRIPT_TEXT, encoding="utf-8")
     if config.data_path is None:
         return config
@@ -107,27 +111,43 @@ def _steps(
         ) from error
 
     run_configuration = RunConfiguration()
-    run_configuration.environment = steps_environment(compute.environment, project)
+    shares = any(step.each for step in steps)
+    run_configuration.environment = steps_environment(compute.environment, project, shares=shares)
     target = cluster(workspace, compute.cluster)
     parameters = {name: PipelineParameter(name, "") for name in (*pipeline.parameters, *CONTROL)}
     folders = {step.name: PipelineData(step.name, datastore=workspace.datastore) for step in steps}
+    # An output whose files are shared out is a data set: for the step that makes it, and for all that take it.
+    shared = {step.inputs[0] for step in steps if step.each}
+    outputs = {name: folder.as_dataset() if name in shared else folder for name, folder in folders.items()}
+    inputs = {
+        name: folder.as_named_input(f"of_{name}") if name in shared else folder for name, folder in outputs.items()
+    }
     made = []
     for step in steps:
-        arguments: list[Any] = ["--step", step.name, "--config", json.dumps(config.to_json(), sort_keys=True)]
+        arguments: list[Any] = ["--step", step.name, "--pipeline", pipeline.name, "--kind", pipeline.kind]
+        arguments += ["--config", json.dumps(config.to_json(), sort_keys=True)]
         for name in pipeline.parameters:
             arguments += ["--set", name, parameters[name]]
         for name in CONTROL:
             arguments += [f"--{name}", parameters[name]]
+        taken = [inputs[name] for name in step.inputs]
         for name in step.inputs:
-            arguments += ["--input", name, folders[name]]
-        arguments += ["--reuse", "yes" if compute.allow_reuse else "no", "--output", folders[step.name]]
+            arguments += ["--input", name, inputs[name]]
+        if step.each:
+            parts = outputs[step.inputs[0]].as_named_input("parts")
+            flow = Flow(parts, taken, outputs[step.name])
+            made.append(
+                shared_step(step.name, arguments, flow, run_configuration.environment, target, source, compute.sharing)
+            )
+            continue
+        arguments += ["--reuse", "yes" if compute.allow_reuse else "no", "--output", outputs[step.name]]
         made.append(
             PythonScriptStep(
                 script_name=SCRIPT,
                 name=step.name,
                 arguments=arguments,
-                inputs=[folders[name] for name in step.inputs],
-                outputs=[folders[step.name]],
+                inputs=taken,
+                outputs=[outputs[step.name]],
                 compute_target=target,
                 runconfig=run_configuration,
                 source_directory=str(source),
@@ -138,13 +158,21 @@ def _steps(
     return made
 
 
-def steps_environment(name: str, project: Path) -> Any:
-    """The environment of the steps: the Azure lock of this Python."""
+def steps_environment(name: str, project: Path, *, shares: bool = False) -> Any:
+    """The environment of the steps: the Azure lock of this Python, and what shared work needs if there is any."""
     minor = provenance.python_minor()
     lock = project / "requirements" / "locks" / f"azure-{minor}.txt"
     if not lock.is_file():
         raise PipelineNotFound(f"there is no lock {lock.name} for the steps", hint="make lock")
-    return environment(name, lock, minor, further=())
+    if not shares:
+        return environment(name, lock, minor, further=())
+    made = environment(f"{name}-batch", lock, minor, further=FUSE[1:])
+    packages = made.python.conda_dependencies
+    bare = FUSE[0].partition("[")[0]
+    for pinned in [pin for pin in packages.pip_packages if pin.startswith(f"{bare}==")]:
+        packages.remove_pip_package(pinned)
+        packages.add_pip_package(FUSE[0] + pinned.removeprefix(bare))
+    return made
 
 
 def cluster(workspace: AzureWorkspace, name: str) -> Any:

@@ -55,6 +55,7 @@ class AzurePublications:
                 "endpoint": made.endpoint,
                 "content": content,
                 "config": config.to_json(),
+                "kind": pipeline.kind,
             }
             if not self._blobs.create(name, json.dumps(record, sort_keys=True).encode()):
                 with translated(f"disabling a second {pipeline.name} of build {build_id}"):
@@ -76,6 +77,10 @@ class AzurePublications:
                 if record is not None:
                     found.append(_public(record))
         yield from sorted(found, key=lambda item: item.created, reverse=True)
+
+    def by_id(self, published_id: str) -> PublishedPipeline | None:
+        """The publication that Azure gave this id, if it is one of the kit's."""
+        return next((item for item in self.search(None, None) if item.id == published_id), None)
 
     def sdk(self, published: PublishedPipeline) -> Any:
         """The SDK's object."""
@@ -99,4 +104,5 @@ def _public(record: dict[str, Any]) -> PublishedPipeline:
         created=datetime.fromisoformat(record["created"]),
         endpoint=record["endpoint"] or "",
         config=PipelineConfig.from_json(record["config"]),
+        kind=record.get("kind", "training"),
     )

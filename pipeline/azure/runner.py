@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.azure.graph import Compute, built
+from pipeline.azure.origin import PIPELINE, PUBLICATION, PUBLISHED, STEPS, scheduled
 from pipeline.azure.publishing import AzurePublications
 from pipeline.azure.schedules import AzureSchedules
-from pipeline.azure.step import FROM, OUTPUT, REUSED, SAID, fetch
+from pipeline.azure.step import EXIT_CODE, FROM, HINT, OUTPUT, REUSED, SAID, fetch
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound, PipelineTimeout, StepFailed
-from pipeline.graph import TRAINING, Pipeline
+from pipeline.graph import DECLARED, Pipeline, declared
 from pipeline.results import RESULT
 from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, StepStatus, with_parameters
 from pipeline.schedules import Schedule, When
@@ -23,7 +24,6 @@ from registry.azure.workspace import AzureWorkspace, translated
 from registry.errors import NotFound
 from registry.runs import RunInfo, RunState
 
-PIPELINE, STEPS, PUBLISHED = "pipeline", "steps", "published"
 POLL_SECONDS = 1.0
 
 
@@ -59,20 +59,21 @@ class AzureRunner(PipelineRunner):
         tags: Mapping[str, str] | None = None,
     ) -> str:
         published = pipeline if isinstance(pipeline, PublishedPipeline) else None
-        declared = TRAINING.named(pipeline.name) if isinstance(pipeline, PublishedPipeline) else pipeline
+        if isinstance(pipeline, PublishedPipeline):
+            pipeline = declared(pipeline.kind).named(pipeline.name)
         config = published.config if published else (config or self._config_of(resume) or PipelineConfig())
-        config = with_parameters(declared, config, parameters or {})
-        steps = declared.upto(until)
+        config = with_parameters(pipeline, config, parameters or {})
+        steps = pipeline.upto(until)
         if start is not None:
-            self._check_start(declared, start, resume)
+            self._check_start(pipeline, start, resume)
         control = {"resume": resume or "", "start": start or "", "until": until or ""}
         given = {
             name: value if isinstance(value, str) else json.dumps(value) for name, value in (parameters or {}).items()
         }
         values = {**(given if published else {}), **{name: text for name, text in control.items() if text}}
-        marks = self._marks(declared, config, resume, published, tags)
+        marks = self._marks(pipeline, config, resume, published, tags)
         marks[STEPS] = ",".join(step.name for step in steps)
-        with translated(f"submitting {declared.name}"):
+        with translated(f"submitting {pipeline.name}"):
             from azureml.core import Experiment
 
             if published:
@@ -81,7 +82,7 @@ class AzureRunner(PipelineRunner):
                 )
                 run.set_tags(marks)
             else:
-                with built(self._workspace, declared, steps, config, self._compute, self._project) as graph:
+                with built(self._workspace, pipeline, steps, config, self._compute, self._project) as graph:
                     experiment = Experiment(self._workspace.sdk, config.experiment)
                     run = experiment.submit(graph, pipeline_parameters=values, tags=marks)
         return str(run.id)
@@ -109,12 +110,13 @@ class AzureRunner(PipelineRunner):
             raise
         for step in status.steps:
             if step.state is RunState.FAILED:
+                said = self._info(step.run_id).tags if step.run_id else {}
                 raise StepFailed(
                     step.error or f"step {step.name} failed",
                     step=step.name,
-                    exit_code=1,
+                    exit_code=int(said.get(EXIT_CODE, "1")),
                     logs="\n".join(self.logs(run_id, step.name).splitlines()[-20:]),
-                    hint=f"mlops pipeline logs {run_id} --step {step.name}",
+                    hint=said.get(HINT) or f"mlops pipeline logs {run_id} --step {step.name}",
                 )
         if status.state is RunState.FAILED:
             raise PipelineError(f"run {run_id} failed: {status.error}", hint=f"mlops pipeline logs {run_id}")
@@ -145,21 +147,22 @@ class AzureRunner(PipelineRunner):
     def status(self, run_id: str) -> PipelineStatus:
         info = self._info(run_id)
         children = {child.name: child for child in self._runs.search(parent=run_id)}
-        names = [name for name in info.tags.get(STEPS, "").split(",") if name] or list(children)
+        said = self._said_of(info)
+        names = [name for name in said.get(STEPS, "").split(",") if name] or list(children)
         return PipelineStatus(
             run_id=run_id,
-            pipeline=info.tags.get(PIPELINE, info.name),
+            pipeline=said.get(PIPELINE, info.name),
             state=info.state,
             steps=tuple(_step(name, children.get(name)) for name in names),
-            build_id=info.tags.get("build_id"),
-            published=info.tags.get(PUBLISHED),
+            build_id=said.get("build_id"),
+            published=said.get(PUBLISHED),
             error=info.error,
         )
 
     def logs(self, run_id: str, step: str | None = None) -> str:
         info = self._info(run_id)
         steps = self._step_runs(run_id)
-        names = [name for name in info.tags.get(STEPS, "").split(",") if name] or list(steps)
+        names = [name for name in self._said_of(info).get(STEPS, "").split(",") if name] or list(steps)
         if step is not None and step not in names:
             raise PipelineNotFound(f"run {run_id} has no step {step!r}", hint=f"its steps: {', '.join(names)}")
         parts = []
@@ -181,7 +184,10 @@ class AzureRunner(PipelineRunner):
     def output(self, run_id: str, step: str, target: Path) -> Path:
         if target.exists():
             raise PipelineConflict(f"{target} exists already")
-        if not fetch(self._runs, self._completed(run_id, step), target):
+        # Of a bulky output no more is kept than the step's result: that is not the output.
+        bulky = any(item.name == step and item.transient for each in DECLARED.values() for item in each.steps)
+        completed = self._completed(run_id, step)
+        if bulky or not fetch(self._runs, completed, target):
             raise PipelineNotFound(
                 f"step {step!r} of run {run_id} kept no output", hint=f"mlops pipeline status {run_id}"
             )
@@ -205,7 +211,7 @@ class AzureRunner(PipelineRunner):
     def published(self, name: str | None = None, *, build_id: str | None = None) -> Iterator[PublishedPipeline]:
         return self._publications.search(name, build_id)
 
-    def schedule(self, pipeline: str, name: str, when: When, *, experiment: str) -> Schedule:
+    def schedule(self, pipeline: str, name: str, when: When, *, experiment: str, command: str = "") -> Schedule:
         return self._schedules.create(pipeline, name, when, experiment)
 
     def schedules(self, pipeline: str) -> Iterator[Schedule]:
@@ -220,6 +226,19 @@ class AzureRunner(PipelineRunner):
             return self._runs.get(run_id)
         except NotFound as error:
             raise PipelineNotFound(f"there is no run {run_id!r}", hint="mlops runs list") from error
+
+    def _said_of(self, info: RunInfo) -> dict[str, str]:
+        """What tags say of a pipeline's run; before its first step has set them, what its publication says."""
+        if PIPELINE in info.tags:
+            return dict(info.tags)
+        with translated(f"run {info.id}"):
+            properties = dict(self._sdk(info.id).get_properties() or {})
+        found = self._publications.by_id(str(properties.get(PUBLICATION)))
+        if found is None:
+            return dict(info.tags)
+        steps = declared(found.kind).named(found.name).steps
+        said = {PIPELINE: found.name, STEPS: ",".join(step.name for step in steps), PUBLISHED: found.id}
+        return {**said, **info.tags} if scheduled(properties) else {**said, "build_id": found.build_id, **info.tags}
 
     def _sdk(self, run_id: str) -> Any:
         from azureml.core import Experiment
@@ -282,7 +301,8 @@ def _step(name: str, run: RunInfo | None) -> StepStatus:
         started=run.started,
         ended=run.ended,
         reused=run.tags.get(REUSED),
-        error=run.error,
+        # Shared work may have failed once and been done at the next try.
+        error=None if run.state is RunState.COMPLETED else run.error,
         metrics=run.metrics,
     )
 

@@ -49,7 +49,9 @@ class AzureSchedules:
     def search(self, pipeline: str) -> Iterator[Schedule]:
         """The active schedules of a pipeline, by name."""
         for item in sorted(self._active(pipeline, None), key=lambda item: str(item.name)):
-            yield _schedule(item, pipeline)
+            with translated(f"the last run of schedule {item.name}"):
+                last = item.get_last_pipeline_run()
+            yield _schedule(item, pipeline, str(last.id) if last else None)
 
     def delete(self, pipeline: str, name: str) -> None:
         """End a schedule; Azure keeps it, disabled. Raises ``PipelineNotFound``."""
@@ -90,5 +92,5 @@ class AzureSchedules:
         return {"recurrence": recurrence}
 
 
-def _schedule(item: Any, pipeline: str) -> Schedule:
-    return Schedule(str(item.id), str(item.name), pipeline, str(item.description or ""))
+def _schedule(item: Any, pipeline: str, last: str | None = None) -> Schedule:
+    return Schedule(str(item.id), str(item.name), pipeline, str(item.description or ""), last)

@@ -11,16 +11,17 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.azure import origin
 from pipeline.config import TEXTS, PipelineConfig
 from pipeline.context import StepContext
 from pipeline.execute import execute
 from pipeline.fingerprint import fingerprint
-from pipeline.graph import TRAINING, Pipeline, Step
+from pipeline.graph import TRAINING, Pipeline, Step, declared
 from pipeline.results import RESULT
 from registry.azure.data import AzureDataSets
 from registry.azure.models import AzureModelRegistry
@@ -32,6 +33,8 @@ from registry.runs import Run, RunState
 
 OUTPUT = "step/"
 FINGERPRINT, REUSED, FROM = "fingerprint", "reused", "reused_run"
+HINT, EXIT_CODE = "mlops.hint", "mlops.exit_code"
+"""Tags of a step that failed, besides its error."""
 SAID = "[mlops] "
 """How a line for a person begins in a step's log."""
 
@@ -48,19 +51,51 @@ class Arguments:
     start: str = ""
     until: str = ""
     reuse: bool = True
+    pipeline: Pipeline = TRAINING
+    """Under the name that it was published by."""
+    given: frozenset[str] = frozenset()
+    """Parameters that whoever started the run has set."""
+
+    @property
+    def left_out(self) -> bool:
+        """Whether the run ends before this step."""
+        return bool(self.until) and self.pipeline.step(self.step) not in self.pipeline.upto(self.until)
 
 
-def main(arguments: Sequence[str] | None = None, pipeline: Pipeline = TRAINING, root: Path | None = None) -> None:
-    """Run one step; exits 1 when it fails, its message in a tag of the run and in the log."""
+def main(exit_code_of: Callable[[BaseException], int] | None = None, root: Path | None = None) -> None:
+    """Run one step; exits 1 when it fails, its message in a tag of the run and in the log.
+
+    Parameters
+    ----------
+    exit_code_of : callable, optional
+        What the step's error is as an exit code of the program; kept with the run.
+    root : pathlib.Path, optional
+        Where the code is; default: here.
+    """
+    asked = parse(sys.argv[1:])
+    context = opened(asked)
+    try:
+        work(asked.pipeline, asked, context, root or Path.cwd())
+    except Exception as error:
+        tell(context, error, exit_code_of)
+        sys.exit(1)
+
+
+def opened(asked: Arguments) -> StepContext:
+    """What a step is given, from the run that this process is."""
     from azureml.core import Run as SdkRun
 
-    asked = parse(sys.argv[1:] if arguments is None else arguments)
     workspace = AzureWorkspace(Account("", "", ""))
     runs = AzureRunHistory(workspace)
     sdk = SdkRun.get_context(allow_offline=False)
-    run, parent = runs.open(str(sdk.id)), runs.open(str(sdk.parent.id))
-    context = StepContext(
-        config=asked.config,
+    above = sdk.parent
+    properties = dict(above.get_properties() or {})
+    run, parent = runs.open(str(sdk.id)), runs.open(str(above.id))
+    config = origin.own_config(asked.config, properties, asked.given)
+    if asked.step == asked.pipeline.steps[0].name and origin.PIPELINE not in (above.get_tags() or {}):
+        parent.set_tags(origin.marks(asked.pipeline, config, properties))
+    return StepContext(
+        config=config,
         models=AzureModelRegistry(workspace),
         runs=runs,
         data=AzureDataSets(workspace),
@@ -70,20 +105,23 @@ def main(arguments: Sequence[str] | None = None, pipeline: Pipeline = TRAINING, 
         progress=lambda line: print(SAID + line, flush=True),
         parent=parent,
     )
-    try:
-        work(pipeline, asked, context, root or Path.cwd())
-    except Exception as error:
-        message = str(error) or type(error).__name__
-        run.set_tags({ERROR: message[:5000]})
-        context.progress(f"failed: {message}")
-        sys.exit(1)
+
+
+def tell(context: StepContext, error: BaseException, exit_code_of: Callable[[BaseException], int] | None) -> None:
+    """Say on the run, and in its log, what made the step fail."""
+    message = str(error) or type(error).__name__
+    hint = getattr(error, "hint", None)
+    code = str(int(exit_code_of(error))) if exit_code_of else ""
+    found = {ERROR: message[:5000], HINT: str(hint)[:5000] if hint else "", EXIT_CODE: code}
+    context.run.set_tags({name: text for name, text in found.items() if text})
+    context.progress(f"failed: {message}")
 
 
 def work(pipeline: Pipeline, asked: Arguments, context: StepContext, root: Path) -> None:
     """Run the step, unless an earlier run has done the same work already."""
     step = pipeline.step(asked.step)
     asked.output.mkdir(parents=True, exist_ok=True)
-    if asked.until and step not in pipeline.upto(asked.until):
+    if asked.left_out:
         context.progress(f"left out: this run ends with {asked.until}")
         return
     if asked.resume and _resumed(pipeline, step, asked, context):
@@ -92,15 +130,17 @@ def work(pipeline: Pipeline, asked: Arguments, context: StepContext, root: Path)
     if key and _reused(key, context):
         return
     execute(step, context)
-    keep(context.run, context.output)
+    keep(context.run, context.output, only_result=step.transient)
     if key:
         context.run.set_tags({FINGERPRINT: key})
 
 
-def keep(run: Run, output: Path) -> None:
-    """Keep a step's output with its run."""
+def keep(run: Run, output: Path, *, only_result: bool = False) -> None:
+    """Keep a step's output with its run, or no more of it than ``result.json``."""
     for path in sorted(item for item in output.rglob("*") if item.is_file()):
-        run.upload(OUTPUT + path.relative_to(output).as_posix(), path)
+        name = path.relative_to(output).as_posix()
+        if name == RESULT or not only_result:
+            run.upload(OUTPUT + name, path)
 
 
 def fetch(context_runs: Any, run_id: str, target: Path) -> bool:
@@ -115,7 +155,7 @@ def fetch(context_runs: Any, run_id: str, target: Path) -> bool:
 
 def _resumed(pipeline: Pipeline, step: Step, asked: Arguments, context: StepContext) -> bool:
     """Take over what the resumed run has completed, as far as it goes without a gap."""
-    if asked.start and step not in pipeline.upto(asked.start)[:-1]:
+    if step.transient or (asked.start and step not in pipeline.upto(asked.start)[:-1]):
         return False
     before = {run.name: run for run in context.runs.search(parent=asked.resume)}
     for name in (item.name for item in pipeline.upto(step.name)):
@@ -153,22 +193,31 @@ def _take(run_id: str, why: str, context: StepContext) -> bool:
     return True
 
 
-def parse(arguments: Sequence[str]) -> Arguments:
-    """Read a step's command line. Parameters of the published pipeline come as text; an empty one is not set."""
-    parser = argparse.ArgumentParser(prog="run_step.py")
+def parse(arguments: Sequence[str], *, others: bool = False) -> Arguments:
+    """Read a step's command line. Parameters of the published pipeline come as text; an empty one is not set.
+
+    `others`: arguments of somebody else's may stand between.
+    """
+    parser = argparse.ArgumentParser(prog="run_step.py", allow_abbrev=False)
     parser.add_argument("--step", required=True)
+    parser.add_argument("--pipeline", default="", help="its name")
+    parser.add_argument("--kind", default="training", help="which of the kit's pipelines it is")
     parser.add_argument("--config", required=True, help="PipelineConfig as JSON")
     parser.add_argument("--set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     parser.add_argument("--input", nargs=2, action="append", default=[], metavar=("STEP", "FOLDER"))
-    parser.add_argument("--output", required=True, type=Path)
+    # --output is taken where the work is shared out.
+    parser.add_argument("--output", "--into", required=True, type=Path)
     parser.add_argument("--reuse", default="yes")
     for name in ("resume", "start", "until"):
         parser.add_argument(f"--{name}", default="")
-    given = parser.parse_args(arguments)
+    given = parser.parse_known_args(arguments)[0] if others else parser.parse_args(arguments)
     config = PipelineConfig.from_json(json.loads(given.config))
     changes = {name: text if name in TEXTS else _value(text) for name, text in given.set if text.strip()}
+    pipeline = declared(given.kind)
     return Arguments(
         step=given.step,
+        pipeline=pipeline.named(given.pipeline or pipeline.name),
+        given=frozenset(changes),
         config=replace(config, **changes),
         inputs={name: Path(folder) for name, folder in given.input},
         output=given.output,

@@ -1,4 +1,4 @@
-"""The scoring program as a child of this process, one a thread; what joblib runs on whatever engine."""
+"""The scoring program as a child of this process, one a job at once; what joblib runs on whatever engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -104,34 +104,43 @@ class ScoringHost:
         return lines[-1][:500]
 
 
-_mine = threading.local()
+_idle: dict[HostSpec, list[ScoringHost]] = {}
 _all: list[ScoringHost] = []
 _guard = threading.Lock()
 
 
-def host_of(spec: HostSpec) -> ScoringHost:
-    """This thread's host for `spec`, started when it is first needed."""
-    if getattr(_mine, "spec", None) != spec or _mine.host not in _all:
-        _mine.host, _mine.spec = ScoringHost(spec), spec
+@contextlib.contextmanager
+def host_of(spec: HostSpec) -> Iterator[ScoringHost]:
+    """A host for `spec` that nobody else uses meanwhile, started if none is idle; an exception ends it."""
+    with _guard:
+        idle = _idle.get(spec, [])
+        host = idle.pop() if idle else None
+    if host is None:
+        host = ScoringHost(spec)
         with _guard:
-            _all.append(_mine.host)
-    host: ScoringHost = _mine.host
-    return host
-
-
-def forget(host: ScoringHost) -> None:
-    """End one host; the next call starts another."""
+            _all.append(host)
+    try:
+        yield host
+    except BaseException:
+        with _guard:
+            if host in _all:
+                _all.remove(host)
+        host.close()
+        raise
     with _guard:
         if host in _all:
-            _all.remove(host)
-    host.close()
+            _idle.setdefault(spec, []).append(host)
 
 
 @atexit.register
 def close_all() -> None:
     """End every host of this process."""
-    while _all:
-        forget(_all[-1])
+    with _guard:
+        hosts = list(_all)
+        _all.clear()
+        _idle.clear()
+    for host in hosts:
+        host.close()
 
 
 def score_cells(spec: HostSpec, features: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Any]:
@@ -193,11 +202,10 @@ def _score(spec: HostSpec, rows: list[list[float]]) -> list[Any]:
 
 def _post(spec: HostSpec, rows: list[list[float]]) -> tuple[int, Any]:
     for attempt in (1, 2):
-        host = host_of(spec)
         try:
-            return host.post(rows)
+            with host_of(spec) as host:
+                return host.post(rows)
         except (OSError, http.client.HTTPException) as error:
-            forget(host)
             if attempt == 2:
                 raise PipelineError(
                     f"the scoring program ended twice while it scored {len(rows)} rows: {error}",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import DataUnreadable
-from pipeline.batching.host import Bad, HostSpec, close_all, score_cells
+from pipeline.batching.host import Bad, HostSpec, score_cells
 from pipeline.batching.tables import PREDICTION, Row, Sink, chunks, columns, sink
 from pipeline.documents import Document
 from pipeline.errors import PipelineConflict, PipelineError
@@ -45,19 +45,29 @@ class Progress(Document):
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
-@dataclass(frozen=True)
-class BatchOptions:
-    """How to score."""
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """What a table with predictions is made of, and what becomes of one that is there."""
 
-    spec: HostSpec
     features: tuple[str, ...]
     model: str
     """``name:version``."""
     model_digest: str
     chunk_rows: int = 1000
-    jobs: int = 2
     stop_on_bad: bool = False
     overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(TableOptions):
+    """How to score here."""
+
+    spec: HostSpec
+    jobs: int = 2
+
+
+Scored = Callable[[Iterator[list[Row]], list[str]], Iterator[tuple[list[Row], list[Any]]]]
+"""From chunks of rows and the header to each chunk with a prediction or :class:`Bad` for each of its rows."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,8 @@ class FileReport:
 def score_file(source: Path, target: Path, options: BatchOptions, say: Callable[[str], None]) -> FileReport:
     """Score one table; the output has its rows, in its order, and a column ``prediction``.
 
-    Call it inside :func:`pipeline.engine.engine`. A row that cannot be scored gets no prediction and a line in
+    Call it inside :func:`pipeline.engine.engine`. The scoring programs that it starts serve the next table too; end
+    them with :func:`pipeline.batching.host.close_all`. A row that cannot be scored gets no prediction and a line in
     ``<output>.errors.csv``: row (1 is the first below the header), column, reason.
 
     Raises
@@ -92,12 +103,41 @@ def score_file(source: Path, target: Path, options: BatchOptions, say: Callable[
     pipeline.errors.PipelineConflict
         The output is there already, made from other input or by another model.
     """
+
+    def scored(work: Iterator[list[Row]], header: list[str]) -> Iterator[tuple[list[Row], list[Any]]]:
+        return _scored(work, places_of(header, options.features), len(header), options)
+
+    return write_table(source, target, options, scored, say)
+
+
+def write_table(
+    source: Path,
+    target: Path,
+    options: TableOptions,
+    scored: Scored,
+    say: Callable[[str], None],
+    *,
+    shown: str | None = None,
+) -> FileReport:
+    """Write a table's rows with predictions that come from wherever; else as :func:`score_file`.
+
+    Parameters
+    ----------
+    source, target : pathlib.Path
+    options : TableOptions
+    scored : callable
+        Gives the predictions.
+    say : callable
+        Takes a line for a person.
+    shown : str, optional
+        What the table is called in messages and in the report; default: its path.
+    """
+    name = shown or str(source)
     header = columns(source)
-    _check_header(source, header, options.features)
+    check_header(name, header, options.features)
     target.parent.mkdir(parents=True, exist_ok=True)
-    state = target.with_name(target.name + ".batch.json")
-    errors = target.with_name(target.name + ".errors.csv")
-    job = Progress(str(source), file_digest(source), options.model, options.model_digest, options.chunk_rows)
+    state, errors = state_file(target), errors_file(target)
+    job = Progress(name, file_digest(source), options.model, options.model_digest, options.chunk_rows)
     before = _before(state, target, job, overwrite=options.overwrite)
     if before is not None and before.done:
         say(f"{target}: done already, {before.rows} rows")
@@ -108,16 +148,13 @@ def score_file(source: Path, target: Path, options: BatchOptions, say: Callable[
     _rewind_errors(errors, progress.errors_mark)
     if before is not None:
         say(f"{target}: going on after {before.rows} rows")
-    places = [header.index(name) for name in options.features]
     work = chunks(source, options.chunk_rows, skip=progress.rows)
-    try:
-        for rows, values in _scored(work, places, len(header), options):
-            progress = _write(out, errors, rows, values, progress)
-            progress.write(state)
-            _stop_on_bad(options, source, rows, values, progress)
-            say(f"{source.name}: {progress.rows} rows, {progress.bad_rows} bad")
-    finally:
-        close_all()
+    for rows, values in scored(work, header):
+        progress = _write(out, errors, rows, values, progress)
+        progress.write(state)
+        if options.stop_on_bad:
+            stop_on_bad(name, values, progress.rows - len(rows) + 1)
+        say(f"{source.name}: {progress.rows} rows, {progress.bad_rows} bad")
     out.finish()
     if not progress.bad_rows:
         errors.unlink(missing_ok=True)
@@ -133,7 +170,7 @@ def _scored(
 
     with Parallel() as parallel:
         while window := list(islice(work, WINDOW * options.jobs)):
-            tasks = ([_cells(row, places, width) for row in chunk] for chunk in window)
+            tasks = ([cells_of(row, places, width) for row in chunk] for chunk in window)
             results = parallel(delayed(score_chunk)(options.spec, options.features, cells) for cells in tasks)
             yield from zip(window, results, strict=True)
 
@@ -145,7 +182,13 @@ def score_chunk(spec: HostSpec, features: Sequence[str], cells: Sequence[Any]) -
     return [item if isinstance(item, Bad) else next(values) for item in cells]
 
 
-def _cells(row: Row, places: Sequence[int], width: int) -> list[Any] | Bad:
+def places_of(header: Sequence[str], features: Sequence[str]) -> list[int]:
+    """Where the features are in a row."""
+    return [header.index(name) for name in features]
+
+
+def cells_of(row: Row, places: Sequence[int], width: int) -> list[Any] | Bad:
+    """The cells of a row's features, or why they cannot be told."""
     if len(row) != width:
         return Bad(None, f"{len(row)} cells; the header has {width}")
     return [row[place] for place in places]
@@ -170,28 +213,60 @@ def _write(out: Sink, errors: Path, rows: Sequence[Row], values: Sequence[Any], 
     )
 
 
-def _stop_on_bad(
-    options: BatchOptions, source: Path, rows: Sequence[Row], values: Sequence[Any], progress: Progress
-) -> None:
-    if not options.stop_on_bad:
-        return
-    first = progress.rows - len(rows) + 1
+def stop_on_bad(name: str, values: Sequence[Any], first: int) -> None:
+    """Refuse a table with a row that cannot be scored; the number of the first of these rows is `first`.
+
+    Raises
+    ------
+    model.errors.DataUnreadable
+        Names table, row, column and reason.
+    """
     for number, value in enumerate(values, first):
         if isinstance(value, Bad):
             where = f", column {value.column}" if value.column else ""
             raise DataUnreadable(
-                f"{source}: row {number}{where}: {value.reason}", hint="mend the row, or leave out --stop-on-bad-row"
+                f"{name}: row {number}{where}: {value.reason}", hint="mend the row, or leave out --stop-on-bad-row"
             )
 
 
-def _check_header(source: Path, header: Sequence[str], features: Sequence[str]) -> None:
-    missing = [name for name in features if name not in header]
+def check_header(name: str, header: Sequence[str], features: Sequence[str]) -> None:
+    """See that a table can be scored at all. Raises ``DataUnreadable``."""
+    missing = [column for column in features if column not in header]
     if missing:
-        raise DataUnreadable(f"{source} has no column {', '.join(missing)}", hint=f"needed: {', '.join(features)}")
-    twice = sorted({name for name in header if header.count(name) > 1})
+        raise DataUnreadable(f"{name} has no column {', '.join(missing)}", hint=f"needed: {', '.join(features)}")
+    twice = sorted({column for column in header if header.count(column) > 1})
     if twice or PREDICTION in header:
         what = f"names a column twice: {', '.join(twice)}" if twice else f"has a column {PREDICTION!r} already"
-        raise DataUnreadable(f"{source} {what}")
+        raise DataUnreadable(f"{name} {what}")
+
+
+def state_file(target: Path) -> Path:
+    """Where it says how far a table is."""
+    return target.with_name(target.name + ".batch.json")
+
+
+def errors_file(target: Path) -> Path:
+    """Where the bad rows are listed."""
+    return target.with_name(target.name + ".errors.csv")
+
+
+def earlier(source: Path, target: Path, options: TableOptions) -> FileReport | None:
+    """What an earlier job has made of the same table with the same model, if it is whole.
+
+    Raises
+    ------
+    pipeline.errors.PipelineConflict
+        There is output of another job, or a part of the same.
+    """
+    job = Progress(str(source), file_digest(source), options.model, options.model_digest, options.chunk_rows)
+    before = _before(state_file(target), target, job, overwrite=options.overwrite)
+    if before is None:
+        return None
+    if not before.done:
+        raise PipelineConflict(
+            f"{target} was begun here and is not done", hint="go on without --published, or --overwrite"
+        )
+    return _report(before, target, errors_file(target), already_done=True)
 
 
 def _before(state: Path, target: Path, job: Progress, *, overwrite: bool) -> Progress | None:

@@ -10,11 +10,11 @@ from pipeline.config import PipelineConfig
 from pipeline.context import StepContext
 from pipeline.documents import Document
 from pipeline.execute import execute
-from pipeline.graph import TRAINING, Pipeline
+from pipeline.graph import step_named
 from pipeline.local.executors import ERROR, Order, Seams
 
 
-def run_order(path: Path, seams: Seams, progress: Callable[[str], None], pipeline: Pipeline = TRAINING) -> Document:
+def run_order(path: Path, seams: Seams, progress: Callable[[str], None]) -> Document:
     """Do what an order file says. An error is raised, and written beside the output for whoever gave the order."""
     order = Order.read(path)
     output = Path(order.output)
@@ -31,7 +31,7 @@ def run_order(path: Path, seams: Seams, progress: Callable[[str], None], pipelin
             output=output,
             progress=progress,
         )
-        return execute(pipeline.step(order.step), context)
+        return execute(step_named(order.step), context)
     except Exception as error:
         document = {"message": str(error) or type(error).__name__, "hint": getattr(error, "hint", None)}
         (output.parent / ERROR).write_text(json.dumps(document), encoding="utf-8")

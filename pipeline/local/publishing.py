@@ -14,7 +14,7 @@ from pipeline.documents import Document
 from pipeline.graph import Pipeline
 from pipeline.local.executors import Subprocess
 from pipeline.local.state import now, to_time
-from pipeline.publications import check_build_id, check_content, content_digest
+from pipeline.publications import check_build_id, check_content, content_digest, copy_code
 from pipeline.runner import PublishedPipeline
 
 RECORD = "published.json"
@@ -32,6 +32,7 @@ class Publication(Document):
     content: str
     """Digest of code, locks and configuration."""
     config: Mapping[str, Any]
+    kind: str = "training"
     schema_version: int = 1
 
 
@@ -52,11 +53,10 @@ class Publications:
         if not folder.exists():
             scratch = self.root / f".{identity}.{os.getpid()}"
             for name in (*pipeline.code, "requirements"):
-                if (self.project / name).is_dir():
-                    shutil.copytree(
-                        self.project / name, scratch / SOURCE / name, ignore=shutil.ignore_patterns("__pycache__")
-                    )
-            Publication(identity, pipeline.name, build_id, now(), content, config.to_json()).write(scratch / RECORD)
+                copy_code(self.project, name, scratch / SOURCE)
+            Publication(identity, pipeline.name, build_id, now(), content, config.to_json(), pipeline.kind).write(
+                scratch / RECORD
+            )
             try:
                 scratch.rename(folder)
             except OSError:
@@ -85,5 +85,11 @@ class Publications:
     def _public(self, record: Publication) -> PublishedPipeline:
         config = PipelineConfig.from_json(record.config)
         return PublishedPipeline(
-            record.id, record.name, record.build_id, to_time(record.created), str(self.root / record.id), config
+            record.id,
+            record.name,
+            record.build_id,
+            to_time(record.created),
+            str(self.root / record.id),
+            config,
+            record.kind,
         )

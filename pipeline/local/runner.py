@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound
-from pipeline.graph import TRAINING, Pipeline
+from pipeline.graph import DECLARED, Pipeline, declared
 from pipeline.local import background
 from pipeline.local.drive import Drive
 from pipeline.local.executors import Executor, InProcess, Seams
@@ -54,7 +54,7 @@ class LocalRunner(PipelineRunner):
         executor: Executor | None = None,
         allow_reuse: bool = True,
         env: Mapping[str, str] | None = None,
-        pipelines: tuple[Pipeline, ...] = (TRAINING,),
+        pipelines: tuple[Pipeline, ...] = tuple(DECLARED.values()),
     ) -> None:
         self.seams = seams
         self.project = project
@@ -180,7 +180,7 @@ class LocalRunner(PipelineRunner):
         published, root = None, earlier.root if earlier else None
         if isinstance(pipeline, PublishedPipeline):
             published, root = pipeline.id, str(self.publications.source(pipeline.id))
-            config, pipeline = config or pipeline.config, self._pipeline(pipeline.name, TRAINING)
+            config, pipeline = config or pipeline.config, declared(pipeline.kind).named(pipeline.name)
         if config is None and earlier is not None:
             config = PipelineConfig.from_json(earlier.config)
         self.pipelines[pipeline.name] = pipeline
@@ -206,8 +206,8 @@ class LocalRunner(PipelineRunner):
             )
         )  # fmt: skip
 
-    def _pipeline(self, name: str, default: Pipeline | None = None) -> Pipeline:
-        found = self.pipelines.get(name, default)
+    def _pipeline(self, name: str) -> Pipeline:
+        found = self.pipelines.get(name)
         if found is None:
             raise PipelineNotFound(f"there is no pipeline {name!r}", hint=f"known: {', '.join(self.pipelines)}")
         return found.named(name)

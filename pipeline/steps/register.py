@@ -85,6 +85,8 @@ def _registered(context: StepContext, trained: TrainResult) -> ModelVersion | No
 def _tags(context: StepContext, trained: TrainResult) -> dict[str, str]:
     config = context.config
     tags = {**config.tags, "run_id": trained.run_id}
+    if context.parent is not None:
+        tags["pipeline_run"] = context.parent.id
     if config.build_id:
         tags["build_id"] = config.build_id
     return tags

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from fakes.doors.activation import Fake
+from model import dataset
+from registry.azure.models import AzureModelRegistry
+from registry.azure.sign_in import Account
+from registry.azure.workspace import AzureWorkspace
+from tests.contract.batches import trained_model
 from tests.pipeline.azure import Call, call, fake, workspace
 
 __all__ = ["call", "fake", "workspace"]
@@ -43,3 +51,34 @@ def test_a_run_is_cancelled(call: Call) -> None:
 def test_what_is_not_there_is_named(call: Call) -> None:
     for arguments in (("status", "no-such-run"), ("logs", "no-such-run"), ("run", "--published")):
         assert call("pipeline", *arguments, code=3)["error"]["hint"]
+
+
+def test_tables_are_scored_on_the_cluster(call: Call, fake: Fake, tmp_path: Path) -> None:
+    s = fake.settings
+    account = Account(
+        s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret
+    )  # fmt: skip
+    models = AzureModelRegistry(AzureWorkspace(account))
+    version = models.register("diabetes", trained_model(tmp_path / "model"))
+    models.set_alias("diabetes", "production", version.version, who="test", why="released")
+    table, here, there = tmp_path / "in.csv", tmp_path / "here.csv", tmp_path / "there.csv"
+    dataset.sample().head(60).astype(object).replace({"sex": {1: "one"}}).to_csv(table, index=False)
+    arguments = ("batch", "--input", str(table), "--output", str(there), "--published")
+    assert call(*arguments, code=3)["error"]["hint"] == "mlops batch publish"
+    assert call("batch", "publish", "--build-id", "41")["name"] == "diabetes-batch-pipeline"
+    expected = call("batch", "--input", str(table), "--output", str(here))  # this machine, the workspace's model
+    report = call(*arguments)
+    assert {**report["files"][0], "output": str(here), "errors": f"{here}.errors.csv"} == expected["files"][0]
+    assert report["bad_rows"] == expected["bad_rows"] > 0
+    for suffix in ("", ".errors.csv", ".batch.json"):
+        assert Path(f"{there}{suffix}").read_bytes() == Path(f"{here}{suffix}").read_bytes()
+    assert call(*arguments)["files"][0]["already_done"]
+    fetched = call("batch", "fetch", report["run_id"], "--output", str(tmp_path / "again.csv"))
+    assert (fetched["rows"], fetched["model"]) == (60, "diabetes:1")
+    shown = call("runs", "show", report["run_id"])
+    assert shown["tags"]["data"] == "diabetes-scoring:1"
+    assert shown["metrics"] == {"rows": 60.0, "bad_rows": float(expected["bad_rows"])}
+    # and each morning, whatever is the newest version of the data set then
+    made = call("pipeline", "schedule", "create", "morning", "--batch", "--every", "day", "--at", "05:00")
+    assert made["pipeline"] == "diabetes-batch-pipeline"
+    assert [item["name"] for item in call("pipeline", "schedule", "list", "--batch")] == ["morning"]

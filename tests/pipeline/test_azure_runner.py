@@ -17,6 +17,7 @@ from registry.azure.runs import AzureRunHistory
 from registry.azure.workspace import AzureWorkspace
 from registry.runs import RunState
 from tests.contract.azure import azure_account, azure_workspace
+from tests.contract.batches import BatchContract
 from tests.contract.pipelines import PipelineRunnerContract
 
 __all__ = ["azure_account", "azure_workspace"]
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.azure, pytest.mark.slow]
 PROJECT = Path(__file__).parents[2]
 
 
-class TestAzureRunner(PipelineRunnerContract):
+class TestAzureRunner(PipelineRunnerContract, BatchContract):
     """A compute cluster of a workspace."""
 
     # Steps are child processes of the fake, which reach it through its server whichever door the test itself takes.

@@ -64,6 +64,21 @@ def test_new_data_starts_the_newest_publication(call: Call, workspace: Any, fake
     assert held.get_pipeline_runs() == []
     fake.state.clock.advance(10 * 60 + 1)
     (run,) = until(held.get_pipeline_runs, "a run of the schedule")
-    status = call("pipeline", "cancel", run.id)
-    assert status["state"] == "Canceled"
     assert run.properties["azureml.pipelineid"] == newest["id"]
+    assert run.properties["runType"] == "Schedule"
+    assert call("pipeline", "schedule", "list")[0]["last_run"] == run.id
+    # A schedule sets no tags: what the run is, its publication says at first, and the tags that its first step sets.
+    early = call("pipeline", "status", run.id)
+    ended = call("pipeline", "wait", run.id, "--timeout", "240")
+    for status in (early, ended):
+        assert [step["name"] for step in status["steps"]] == ["check_data", "train", "evaluate", "register"]
+        assert (status["pipeline"], status["published"]) == (newest["name"], newest["id"])
+        assert status["build_id"] is None  # no build runs it: neither the one that published, nor another
+    assert (ended["state"], ended["model"]) == ("Completed", "diabetes:1")
+    tags = call("runs", "show", run.id)["tags"]
+    assert (tags["started_by"], tags["pipeline"], tags["decision"]) == ("schedule", newest["name"], "promote")
+    assert call("pipeline", "model", "--run", run.id)["model"] == "diabetes:1"
+    assert call("pipeline", "model", "--build-id", "42")["model"] is None
+    lineage = call("models", "show", "diabetes:1")["lineage"]
+    assert lineage["data"] == "diabetes:1"
+    assert "build_id" not in lineage

@@ -169,3 +169,25 @@ def test_batch(call: Call, csv: Path, tmp_path: Path) -> None:
     call(*arguments, "--model", "diabetes@candidate", "--chunk-rows", "10", code=4)
     call("batch", "--input", str(tmp_path / "none.csv"), "--output", str(out), code=3)
     call("batch", "--input", str(csv), "--output", str(tmp_path / "out.txt"), code=5)
+    # the same by a published pipeline
+    there = tmp_path / "there.csv"
+    published = ("batch", "--input", str(csv), "--output", str(there), "--published", "--model", "diabetes:1")
+    assert call(*published, code=3)["error"]["hint"] == "mlops batch publish"
+    assert call("batch", "publish", "--build-id", "8")["id"] == "diabetes-batch-pipeline-8"
+    again = call(*published)
+    assert {**again["files"][0], "output": str(out)} == report["files"][0]
+    assert there.read_bytes() == out.read_bytes()
+    assert call(*published)["files"][0]["already_done"]
+    call(*published, "--chunk-rows", "10", code=4)
+    # a data set, and scores that are fetched later
+    data = ("--data", "diabetes-scoring:1", "--model", "diabetes:1")
+    started = call("batch", "--published", "--no-wait", "--build-id", "8", *data)
+    fetched = call("batch", "fetch", started["run_id"], "--output", str(tmp_path / "folder"))
+    assert [item["output"] for item in fetched["files"]] == [str(tmp_path / "folder" / "data.csv")]
+    assert (tmp_path / "folder" / "data.csv").read_bytes() == out.read_bytes()
+    call("batch", *data, "--output", str(tmp_path / "direct.csv"))
+    assert (tmp_path / "direct.csv").read_bytes() == out.read_bytes()
+    for mistake in (
+        (), ("--input", str(csv)), ("--input", str(csv), *data), ("--published", "--jobs", "2"), ("--no-wait", *data),
+    ):  # fmt: skip
+        call("batch", *mistake, *(() if "--input" in mistake else ("--output", str(out))), code=2)

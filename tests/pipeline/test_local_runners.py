@@ -25,6 +25,7 @@ from registry.files.data import FileDataSets
 from registry.files.models import FileModelRegistry
 from registry.files.runs import FileRunHistory
 from registry.runs import RunState
+from tests.contract.batches import BatchContract
 from tests.contract.pipelines import TIMEOUT, PipelineRunnerContract
 
 
@@ -59,7 +60,7 @@ class TestInProcess(LocalRunners):
 
 
 @pytest.mark.slow
-class TestSubprocess(LocalRunners):
+class TestSubprocess(LocalRunners, BatchContract):
     @pytest.fixture
     def runner(self, seams: Seams, state: Path, env: dict[str, str]) -> LocalRunner:
         return LocalRunner(seams, state / "pipelines", project=ROOT, executor=Subprocess(ROOT, env=env), env=env)

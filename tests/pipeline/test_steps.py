@@ -52,7 +52,12 @@ def test_a_first_run_registers_with_lineage(
     assert registered.model == "diabetes:1"
     version = seams.models.get("diabetes", 1)
     assert version.aliases == ("candidate",)
-    assert version.tags == {"team": "blue", "run_id": registered.run_id, "build_id": "7"}
+    assert version.tags == {
+        "team": "blue",
+        "run_id": registered.run_id,
+        "pipeline_run": status.run_id,
+        "build_id": "7",
+    }
     trained = runner.result(status.run_id, "train", TrainResult)
     assert version.metrics == trained.metrics
     assert version.parameters == {"alpha": 0.95}

@@ -34,6 +34,13 @@ def submit(state: State, workspace: Workspace, run_id: str, *, host: str, parent
     _check_nodes(state, workspace, pipelines.entities.get("Graphs", entity["GraphId"]), entity)
     history = state.backend(HistoryBackend).of(workspace)
     experiment = history.create_experiment(entity["RunHistoryExperimentName"], exist_ok=True)
+    # What the run of a schedule carries, as the event of one shows it:
+    # https://medium.com/geekculture/notifications-on-azure-machine-learning-pipelines-with-logic-apps-5d5df11d3126
+    scheduled = (
+        {"runType": "Schedule", "azureml.parameters": json.dumps(entity["ParameterAssignments"])}
+        if entity.get("ScheduleId")
+        else {}
+    )
     run = history.put_run(
         experiment,
         run_id,
@@ -43,13 +50,14 @@ def submit(state: State, workspace: Workspace, run_id: str, *, host: str, parent
             "runType": "azureml.PipelineRun",
             "runTypeV2": {"orchestrator": "Aether", "traits": []},
             "description": entity.get("Description"),
-            "tags": entity["tags"],
+            "tags": {**entity["tags"], **({"azureml.pipelineid": entity["PipelineId"]} if scheduled else {})},
             "properties": {
                 "azureml.runsource": "azureml.PipelineRun",
                 "runSource": entity.get("RunSource"),
                 "runType": "HTTP" if entity.get("PipelineId") else "SDK",
                 "azureml.pipelineid": entity.get("PipelineId"),
                 "azureml.pipelineComponent": "pipelinerun",
+                **scheduled,
                 **{name: value for name, value in (entity.get("Properties") or {}).items() if value is not None},
             },
         },

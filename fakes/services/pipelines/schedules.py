@@ -89,7 +89,8 @@ class Scheduler(Backend):
 
     def fire(self, workspace: Workspace, held: Document, extra: Mapping[str, Any]) -> None:
         """Submit the pipeline of a schedule."""
-        info = {**(held.get("PipelineSubmissionInfo") or {}), "ScheduleId": held["Id"], "RunSource": "Schedule"}
+        info = {**(held.get("PipelineSubmissionInfo") or {}), "ScheduleId": held["Id"]}
+        info |= {"RunSource": info.get("RunSource") or "Unavailable", "RunType": "Schedule"}
         for name, values in extra.items():
             info[name] = {**(info.get(name) or {}), **values}
         pipeline_id = held.get("PipelineId")

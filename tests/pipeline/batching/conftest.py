@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas
 import pytest
 
 from model import artifact, contract, dataset, training
-from pipeline.batching.host import HostSpec
+from pipeline.batching.host import HostSpec, close_all
 from pipeline.batching.job import BatchOptions, features_of
 from pipeline.provenance import ROOT
 
@@ -24,6 +24,12 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("served")
     artifact.write(root / "model", trained.estimator, training.matrix(trained.holdout), lock_digest=None)
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_program_is_left() -> Iterator[None]:
+    yield
+    close_all()
 
 
 @pytest.fixture
