@@ -18,6 +18,9 @@ AUDIENCES = (
     "https://ml.azure.com/",
 )
 
+# How refresh tokens of Entra ID begin: clients take them for opaque.
+_REFRESH = "0.A"
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -80,6 +83,26 @@ class Tokens:
             **claims,
         }
         return jwt.encode(payload, self._key, algorithm="HS256")
+
+    def issue_refresh(self) -> str:
+        """Return a refresh token of the user. It says itself what it is, so it outlives a reset to the same seed."""
+        import jwt
+
+        settings = self._state.settings
+        claims = {"use": "refresh", "oid": settings.user_id, "iat": int(self._state.clock.timestamp())}
+        return f"{_REFRESH}{jwt.encode(claims, self._key, algorithm='HS256')}"
+
+    def refresh_claims(self, token: str) -> dict[str, Any] | None:
+        """Return what a refresh token of this fake says; None for any other."""
+        import jwt
+
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token.removeprefix(_REFRESH), self._key, algorithms=["HS256"], options={"verify_iat": False}
+            )
+        except jwt.PyJWTError:
+            return None
+        return claims if token.startswith(_REFRESH) and claims.get("use") == "refresh" else None
 
     def check(self, authorization: str | None, audiences: Sequence[str] = AUDIENCES) -> Principal:
         """Return who an ``Authorization`` header names.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from fakes.core.folders import process_folder
 from fakes.core.settings import Settings
 from fakes.core.state import State
-from fakes.doors.client import identity_variables, scrubbed
+from fakes.doors.client import identity_variables, scrubbed, write_azure_cli
 from fakes.doors.discovery_cache import DiscoveryCache
 from fakes.doors.guard import Guard
 from fakes.doors.inprocess import Interception
@@ -40,8 +40,8 @@ def process_home() -> Path:
 class Environment:
     """The variables and the HOME that a program sees while the fake is on."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._saved: dict[str, str] = {}
         self._cache: DiscoveryCache | None = None
 
@@ -54,7 +54,12 @@ class Environment:
         home.mkdir()
         for name in set(os.environ) - set(scrubbed(dict(os.environ))):
             del os.environ[name]
-        os.environ.update(identity_variables(self._settings, home))
+        settings = self._state.settings
+        if settings.sign_in == "azure-cli":
+            from fakes.services.signin import azure_cli
+
+            write_azure_cli(home, azure_cli.files(self._state))
+        os.environ.update(identity_variables(settings, home))
 
     def leave(self) -> None:
         """Put the variables back as they were."""
@@ -137,7 +142,7 @@ class _Active:
 
     def _begin(self, fake: Fake, door: Door) -> None:
         with contextlib.ExitStack() as stack:
-            environment = Environment(fake.settings)
+            environment = Environment(fake.state)
             stack.callback(environment.leave)
             environment.enter()
             self.guard.begin()

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _settings(arguments: argparse.Namespace) -> Any:
     from fakes.core.settings import Settings
 
-    given = {name: getattr(arguments, name) for name in _NAMES if getattr(arguments, name) is not None}
+    given = {name: getattr(arguments, name) for name in ("sign_in", *_NAMES) if getattr(arguments, name) is not None}
     try:
         return Settings(
             strict=not arguments.loose,
@@ -133,12 +133,13 @@ def _folder() -> Iterator[Path]:
 
 def _variables(client: AdminClient, folder: Path, *, other_hosts: bool) -> dict[str, str]:
     """Return what a program needs; writes certificates and makes a HOME below `folder`."""
-    from fakes.doors.client import fixed_variables, proxy_variables, write_certificates
+    from fakes.doors.client import fixed_variables, proxy_variables, write_azure_cli, write_certificates
 
     known = client.call("GET", "/environment")
     home = folder / "home"
     home.mkdir(exist_ok=True)
     write_certificates(folder, known["ca_pem"])
+    write_azure_cli(home, known["azure_cli"])
     return {
         **fixed_variables(home),
         **known["variables"],
@@ -399,5 +400,6 @@ def _names(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", metavar="FILE", help="begin with the state in this file, if it exists")
     parser.add_argument("--save", action="store_true", help="write the state back to --state at the end")
     parser.add_argument("--allow-other-hosts", action="store_true", help="pass on connections to hosts outside Azure")
+    parser.add_argument("--sign-in", choices=["service-principal", "azure-cli"], help="what programs sign in with")
     for name in _NAMES:
         parser.add_argument(f"--{name.replace('_', '-')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import certifi
@@ -24,6 +25,7 @@ STILL = {
 KEPT = ("AZUREML_DEFAULT_RETRIES",)
 # No "::1": the native data engine takes what follows a colon for a port and panics.
 _LOOPBACK = "127.0.0.1,localhost"
+AZURE_CLI = ".azure"
 
 
 def write_certificates(folder: Path, pem: str) -> None:
@@ -64,13 +66,25 @@ def proxy_variables(address: str, folder: Path, *, other_hosts: bool = False) ->
     }
 
 
+def write_azure_cli(home: Path, files: Mapping[str, str]) -> None:
+    """Write the az CLI's folder of a HOME; without files there is none."""
+    if not files:
+        return
+    folder = home / AZURE_CLI
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o600)
+
+
 def fixed_variables(home: Path) -> dict[str, str]:
     """Return the variables that still the SDK and give a program a HOME of its own."""
+    there = (home / AZURE_CLI).is_dir()
     variables = {
         **STILL,
         "HOME": str(home),
-        # A directory that does not exist: the SDK would keep cloud metadata there.
-        "AZURE_CONFIG_DIR": str(home / "no-azure-cli-here"),
+        # Else a directory that does not exist: the SDK would keep cloud metadata there.
+        "AZURE_CONFIG_DIR": str(home / (AZURE_CLI if there else "no-azure-cli-here")),
     }
     packages = Path(os.environ.get("PYTHONUSERBASE") or Path.home() / ".local")
     if packages.is_dir():

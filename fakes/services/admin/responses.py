@@ -16,6 +16,7 @@ from fakes.core.environ import CA_PEM
 from fakes.core.errors import bad_request, not_found
 from fakes.core.evidence import Evidence
 from fakes.core.routing import Call, empty_response, json_response, operations_of
+from fakes.services.signin import azure_cli
 
 
 @contextlib.contextmanager
@@ -39,6 +40,7 @@ def environment(call: Call) -> Response:
     return json_response(
         {
             "variables": settings.environment(),
+            "azure_cli": azure_cli.files(call.state) if settings.sign_in == "azure-cli" else {},
             "workspace": settings.workspace_name,
             "resource_group": settings.resource_group,
             "subscription_id": settings.subscription_id,

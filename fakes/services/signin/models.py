@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qs
 
+from fakes.core.clock import iso
 from fakes.core.errors import AzureError
 from fakes.core.settings import Settings
 from fakes.core.state import Backend
 from fakes.core.tokens import AUDIENCES
 
+# Sources of the words: https://github.com/MicrosoftDocs/azure-docs/issues/63819 (a token that is none),
+# https://github.com/Azure/azure-cli/issues/23105 (expired); Entra ID's list of error codes (users).
+REFRESH_DAYS = 90
 _GRANTS = ("client_credentials", "refresh_token", "password")
 EXCHANGE = "api://AzureADTokenExchange"
 """Audience of tokens that are exchanged for one of Azure."""
@@ -65,19 +72,68 @@ class SignIn(Backend):
             raise self.refusal(
                 400, "unsupported_grant_type", 70003, f"The app requested an unsupported grant type '{grant}'."
             )
-        client = form.get("client_id", "")
         if grant == "client_credentials":
-            self._check_client(client, form)
-        audience = self._audience(form)
-        token = self.state.tokens.issue(audience=audience)
+            self._check_client(form.get("client_id", ""), form)
+            return self._answer(self._audience(form))
+        if grant == "refresh_token":
+            self._check_refresh_token(form.get("refresh_token", ""))
+        else:
+            self._check_user(form.get("username", ""), form.get("password", ""))
+        return self._answer(self._audience(form)) | self._of_user(form)
+
+    def _answer(self, audience: str) -> dict[str, Any]:
         return {
             "token_type": "Bearer",
             "expires_in": 3599,
             "ext_expires_in": 3599,
-            "access_token": token,
+            "access_token": self.state.tokens.issue(audience=audience),
             "expires_on": str(int(self.state.clock.timestamp()) + 3599),
             "resource": audience,
         }
+
+    def _of_user(self, form: dict[str, str]) -> dict[str, Any]:
+        """What a user's sign-in answers besides: a token that says who it is, and one to go on with."""
+        s, tokens = self.settings, self.state.tokens
+        who: dict[str, Any] = {"object_id": s.user_id, "name": s.user_name, "upn": s.user_name, "preferred_username": s.user_name}
+        client = form.get("client_id", "")
+        client_info = json.dumps({"uid": s.user_id, "utid": s.tenant_id}).encode()
+        return {
+            "access_token": tokens.issue(audience=self._audience(form), kind="user", appid=client, **who),
+            "refresh_token": tokens.issue_refresh(),
+            "id_token": tokens.issue(audience=client, kind="user", **who),
+            "client_info": base64.urlsafe_b64encode(client_info).decode().rstrip("="),
+            "scope": form.get("scope", ""),
+            "foci": "1",
+        }
+
+    def _check_refresh_token(self, token: str) -> None:
+        claims = self.state.tokens.refresh_claims(token)
+        if claims is None:
+            raise self.refusal(400, "invalid_grant", 9002313, "Invalid request. Request is malformed or invalid.")
+        if self.state.clock.timestamp() - claims["iat"] > REFRESH_DAYS * 86400:
+            issued = datetime.fromtimestamp(claims["iat"], timezone.utc)
+            raise self.refusal(
+                400,
+                "invalid_grant",
+                700082,
+                f"The refresh token has expired due to inactivity. The token was issued on {iso(issued)} and was "
+                f"inactive for {REFRESH_DAYS}.00:00:00.",
+            )
+
+    def _check_user(self, name: str, password: str) -> None:
+        s = self.settings
+        if name.lower() != s.user_name.lower():
+            raise self.refusal(
+                400,
+                "invalid_grant",
+                50034,
+                f"The user account {name} does not exist in the {s.tenant_id} directory. To sign into this "
+                "application, the account must be added to the directory.",
+            )
+        if password != s.user_password:
+            raise self.refusal(
+                400, "invalid_grant", 50126, "Error validating credentials due to invalid username or password."
+            )
 
     def _check_client(self, client: str, form: dict[str, str]) -> None:
         known = {name.lower(): secret for name, secret in self.secrets.items()}

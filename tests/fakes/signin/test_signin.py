@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jwt
 import pytest
 import requests
 
+import fakes
+from fakes.services.signin.azure_cli import CLIENT
 from fakes.services.signin.models import SignIn
 
 LOGIN = "https://login.microsoftonline.com"
@@ -142,3 +149,116 @@ def test_a_token_of_another_issuer_is_exchanged(azure, change, code):
     assert answer.json().get("error_codes", [None]) == [code]
     assert answer.status_code == (200 if code is None else 401)
     assert ("access_token" in answer.json()) == (code is None)
+
+
+# ---- a user, and what the az CLI keeps of one
+
+
+def _token(azure, **form):
+    url = f"{LOGIN}/{azure.settings.tenant_id}/oauth2/v2.0/token"
+    return requests.post(url, data={"client_id": CLIENT, "scope": "https://management.azure.com//.default", **form})
+
+
+def test_a_refresh_token_gives_a_token_of_the_user_and_another_refresh_token(azure):
+    form = {"grant_type": "refresh_token", "refresh_token": azure.state.tokens.issue_refresh()}
+    for _ in range(2):
+        answer = _token(azure, **form).json()
+        claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+        assert (claims["oid"], claims["idtyp"], claims["appid"]) == (azure.settings.user_id, "user", CLIENT)
+        headers = {"Authorization": f"Bearer {answer['access_token']}"}
+        assert requests.get(SUBSCRIPTIONS, headers=headers).status_code == 200
+        form["refresh_token"] = answer["refresh_token"]
+    azure.reset()
+    assert _token(azure, **form).status_code == 200, "the same seed knows it again"
+    azure.reset(seed="another")
+    assert _token(azure, **form).json()["error_codes"] == [9002313]
+
+
+def test_wrong_and_old_refresh_tokens_and_users_are_refused(azure):
+    good, s = azure.state.tokens.issue_refresh(), azure.settings
+    refresh = {"grant_type": "refresh_token"}
+    password = {"grant_type": "password", "username": s.user_name, "password": s.user_password}
+    assert _token(azure, **password).json()["refresh_token"]
+    for form, code in (
+        (refresh, 9002313),
+        ({**refresh, "refresh_token": "0.Axxx"}, 9002313),
+        ({**refresh, "refresh_token": azure.token()}, 9002313),
+        ({**password, "password": "wrong"}, 50126),
+        ({**password, "username": "nobody@fakes.example"}, 50034),
+    ):
+        answer = _token(azure, **form)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+        assert answer.json()["error_codes"] == [code]
+        assert answer.json()["error_description"].startswith(f"AADSTS{code}: ")
+    azure.state.clock.advance(91 * 86400)
+    assert _token(azure, **refresh, refresh_token=good).json()["error_codes"] == [700082]
+    headers = {"Authorization": f"Bearer {good}"}
+    assert requests.get(SUBSCRIPTIONS, headers=headers).status_code == 401
+
+
+@pytest.fixture
+def cli(door):
+    """A fake whose programs sign in with what ``az login`` left."""
+    with fakes.mock_azure(door=door, sign_in="azure-cli") as fake:
+        yield fake
+        assert fake.state.bugs == []
+
+
+def _cli_workspace(cli, **auth):
+    from azureml.core import Workspace
+
+    s = cli.settings
+    where = {"subscription_id": s.subscription_id, "resource_group": s.resource_group}
+    return Workspace.get(s.workspace_name, **where, **auth)
+
+
+@pytest.mark.azure
+def test_the_sdk_signs_in_with_the_files_of_the_az_cli(cli):
+    """Without ``auth``: no service principal is in the variables, so it looks into the az CLI's folder."""
+    pytest.importorskip("azureml.core")
+    assert not [name for name in os.environ if "SERVICE_PRINCIPAL" in name or name in ("AZURE_CLIENT_ID", "SP_APP_ID")]
+    assert Path(os.environ["AZURE_CONFIG_DIR"]).is_relative_to(os.environ["HOME"])
+    assert _cli_workspace(cli).location == cli.settings.region
+    entry = cli.state.requests.entries(operation="Workspaces_Get")[-1]
+    assert entry.status == 200 and cli.state.requests.counts()["SignIn_Token"] >= 1
+
+
+@pytest.mark.azure
+def test_the_sdk_does_not_sign_in_with_files_that_another_fake_left(cli):
+    from azureml.core.authentication import InteractiveLoginAuthentication
+
+    file = Path(os.environ["AZURE_CONFIG_DIR"]) / "msal_token_cache.json"
+    file.write_text(file.read_text().replace('"secret": "0.A', '"secret": "0.B'))
+    # It goes on with the interactive ways: a device code, which the fake does not have.
+    with pytest.raises(ValueError, match="NotImplementedByFake"):
+        InteractiveLoginAuthentication()
+    refused = cli.state.requests.entries(operation="SignIn_Token")
+    assert refused and all(entry.status == 400 and "AADSTS9002313" in entry.response_body for entry in refused)
+
+
+@pytest.mark.azure
+def test_the_sdk_signs_in_through_the_azure_cli_package(cli):
+    """Where azure-cli-core is installed beside the SDK."""
+    pytest.importorskip("azure.cli.core")
+    from azureml.core.authentication import AzureCliAuthentication
+    from azureml.exceptions import AuthenticationException
+
+    file = Path(os.environ["AZURE_CONFIG_DIR"]) / "msal_token_cache.json"
+    good = file.read_text()
+    file.write_text(good.replace('"secret": "0.A', '"secret": "0.B'))
+    with pytest.raises(AuthenticationException, match="Please run 'az login'") as raised:
+        _cli_workspace(cli, auth=AzureCliAuthentication())
+    assert "AADSTS9002313" in str(raised.value)
+    file.write_text(good)
+    assert _cli_workspace(cli, auth=AzureCliAuthentication()).location == cli.settings.region
+
+
+@pytest.mark.azure
+def test_a_program_behind_one_prefix_signs_in_as_the_az_cli_does():
+    program = (
+        "import os; from azureml.core import Workspace; e = os.environ; print(Workspace.get(e['WORKSPACE_NAME'], "
+        "subscription_id=e['SUBSCRIPTION_ID'], resource_group=e['RESOURCE_GROUP']).name, 'SP_APP_ID' in e)"
+    )
+    command = [sys.executable, "-m", "fakes", "run", "--sign-in", "azure-cli", "--", sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["fake-ws False"], done.stderr
