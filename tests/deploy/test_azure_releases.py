@@ -55,11 +55,12 @@ class Release:
 
     def a_refused_request(self, slope: float) -> None:
         """One request, whichever, is answered with an error, cut off or not at all."""
+        request = self.project.request(slope)  # registered before the fault: that is no part of the release
         kind = self.chance.choice(("status", "status", "reset", "truncate"))
         status = self.chance.choice((400, 403, 404, 409, 429, 500, 503))
         skip = self.chance.randrange(80 if self.canary else 40)
         self.fake.state.faults.add("*", kind, status=status, skip=skip, times=1)  # type: ignore[arg-type]
-        self.deploy(self.project.request(slope))
+        self.deploy(request)
 
     def an_outage(self, slope: float) -> None:
         """Azure does not take a change, and comes back when it has been given up."""
