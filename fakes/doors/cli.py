@@ -186,7 +186,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise AdminError("say what to run: python -m fakes run -- python train.py")
     with _folder() as folder:
         if arguments.address:
-            client = AdminClient(arguments.address, arguments.admin_token)
+            client = _client(arguments)
             variables = _variables(client, folder, other_hosts=arguments.allow_other_hosts)
             return _child(command, {**scrubbed(dict(os.environ)), **variables})
         from fakes.core.application import Application

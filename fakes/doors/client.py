@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import certifi
 
@@ -50,13 +51,16 @@ def proxy_variables(address: str, folder: Path, *, other_hosts: bool = False) ->
         talks to Azure only does better without.
     """
     bundle = str(folder / ("bundle.pem" if other_hosts else "ca.pem"))
+    # The admin address of a server elsewhere is not to be asked of its own proxy.
+    server = urlsplit(address).hostname or ""
+    direct = _LOOPBACK if server in _LOOPBACK.split(",") else f"{_LOOPBACK},{server}"
     return {
         "HTTPS_PROXY": address,
         "HTTP_PROXY": address,
         "https_proxy": address,
         "http_proxy": address,
-        "NO_PROXY": _LOOPBACK,
-        "no_proxy": _LOOPBACK,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
         "REQUESTS_CA_BUNDLE": bundle,
         "CURL_CA_BUNDLE": bundle,
         "SSL_CERT_FILE": bundle,

@@ -94,7 +94,8 @@ class SignIn(Backend):
     def _of_user(self, form: dict[str, str]) -> dict[str, Any]:
         """What a user's sign-in answers besides: a token that says who it is, and one to go on with."""
         s, tokens = self.settings, self.state.tokens
-        who: dict[str, Any] = {"object_id": s.user_id, "name": s.user_name, "upn": s.user_name, "preferred_username": s.user_name}
+        who: dict[str, Any] = {"object_id": s.user_id, "name": s.user_name}
+        who |= {"upn": s.user_name, "preferred_username": s.user_name}
         client = form.get("client_id", "")
         client_info = json.dumps({"uid": s.user_id, "utid": s.tenant_id}).encode()
         return {

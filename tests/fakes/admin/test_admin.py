@@ -11,6 +11,7 @@ from fakes.core.application import Application
 from fakes.core.settings import Settings
 from fakes.core.state import State
 from fakes.doors.cli import main
+from fakes.doors.client import proxy_variables
 from fakes.doors.server import Server
 
 
@@ -117,6 +118,12 @@ def test_secrets_are_not_in_the_request_log(server, url):
     requests.post(f"http://login.microsoftonline.com/{tenant}/oauth2/v2.0/token", data=form, proxies=proxies)
     text = requests.get(f"{url}/requests").text
     assert "SignIn_Token" in text and form["client_secret"] not in text and "eyJ" not in text
+
+
+def test_a_server_elsewhere_is_asked_directly(tmp_path):
+    """The admin address of a container must not be asked of its own proxy."""
+    assert proxy_variables("http://127.0.0.1:8774", tmp_path)["NO_PROXY"] == "127.0.0.1,localhost"
+    assert proxy_variables("http://fakes:8774", tmp_path)["no_proxy"] == "127.0.0.1,localhost,fakes"
 
 
 def test_commands(server, capsys, tmp_path, monkeypatch):
