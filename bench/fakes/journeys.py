@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -38,7 +39,12 @@ def main() -> None:
     parser.add_argument("--parallel", type=int, default=1)
     arguments = parser.parse_args()
 
+    # A temporary folder of its own, so that whatever is left can be told from what others left.
+    temporary = Path(tempfile.mkdtemp(prefix="journeys-"))
+    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    load = os.getloadavg()[0]
     import fakes
+    from fakes.core.folders import process_folder
 
     began = time.perf_counter()
     with fakes.mock_azure(door=arguments.door, request_log=100_000) as fake:
@@ -51,6 +57,9 @@ def main() -> None:
         entries = fake.state.requests.entries()
         left = len(fake.state.background.children())
         bugs = len(fake.state.bugs)
+    own = process_folder()
+    folders = [path.name for path in own.iterdir() if path.is_dir() and path.name != "home"]
+    folders += [path.name for path in temporary.glob("fakes*") if path != own]
     ours = sum(e.milliseconds for e in entries if e.operation not in WAITING)
     waited = sum(e.milliseconds for e in entries if e.operation in WAITING)
     print(
@@ -67,14 +76,32 @@ def main() -> None:
                 "ours_ms_per_journey": round(ours / arguments.count, 1),
                 "ours_ms_per_request": round(ours / max(1, len(entries)), 3),
                 "containers_ms_per_journey": round(waited / arguments.count, 1),
+                "load_before": round(load, 1),
+                "load_after": round(os.getloadavg()[0], 1),
                 "children_left": left,
+                "processes_left": _processes(temporary),
+                "folders_left": folders,
                 "bugs": bugs,
                 "threads_left": sorted({t.name for t in threading.enumerate() if t.name.startswith("fakes-")}),
             },
             indent=2,
         )
     )
-    sys.exit(1 if left or bugs else 0)
+    shutil.rmtree(temporary, ignore_errors=True)
+    sys.exit(1 if left or bugs or folders or _processes(temporary) else 0)
+
+
+def _processes(temporary: Path) -> list[str]:
+    """Command lines of other processes whose temporary folder is this one, whoever their parent is by now (Linux)."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (process / "environ").read_bytes().split(b"\0")
+            if f"TMPDIR={temporary}".encode() in variables and process.name != str(os.getpid()):
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
 
 
 def _ways(fake: Any, door: str, count: int, parallel: int) -> list[dict[str, float]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +147,43 @@ def test_a_container_that_dies_while_it_serves_is_started_again(azure: Any, depl
     assert answer.status_code in (500, 502)
     eventually(lambda: requests.post(service.scoring_uri, "{}", headers=headers).status_code == 200)
     assert service.run("{}") != first
+
+
+def test_a_crash_under_load_is_told_to_every_caller_and_mended_once(
+    azure: Any, here: Path, deploy: Make, inference: Make
+) -> None:
+    """Killed while eight requests are in it, as a container is that takes too much memory."""
+    go = here / "go"
+    script = f"""
+        import os, time
+        def init(): pass
+        def run(data):
+            while "wait" in data and not os.path.exists({str(go)!r}):
+                time.sleep(0.01)
+            return "done"
+    """
+    service = deploy(config=inference(script))
+    headers = {"Content-Type": "application/json"}
+    (running,) = azure.state.backend(Webservices).runtime._running.values()
+
+    def ask(number: int) -> tuple[int, str]:
+        answer = requests.post(service.scoring_uri, '"wait"', headers=headers)
+        return answer.status_code, answer.text
+
+    with ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(ask, number) for number in range(8)]
+        eventually(lambda: running.gate.busy == 8)
+        os.killpg(running.host.pid, signal.SIGKILL)
+        answers = [future.result() for future in asked]
+    assert {status for status, _ in answers} <= {502, 503} and any(status == 502 for status, _ in answers)
+    said = {502: "Replica closed connection before replying", 503: "No ready replicas for service my-service"}
+    assert all(said[status] in text for status, text in answers), answers
+    go.touch()
+    eventually(lambda: requests.post(service.scoring_uri, "{}", headers=headers).status_code == 200)
+    with ThreadPoolExecutor(8) as pool:
+        assert {future.result()[0] for future in [pool.submit(ask, n) for n in range(8)]} == {200}
+    assert running.restarts == 1, "eight callers, one restart"
+    eventually(lambda: service.update_deployment_state() or service.state == "Healthy")
 
 
 def test_every_stage_can_be_made_to_fail(azure: Any, deploy: Make) -> None:
