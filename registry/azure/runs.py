@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class AzureRun(Run):
     def info(self) -> RunInfo:
         self.flush()
         with translated(f"run {self.id}"):
-            return _info(self._sdk)
+            return _info(_refreshed(self._sdk))
 
     def flush(self) -> None:
         """Wait until what was logged is in the workspace. The SDK sends metrics in batches, once a second."""
@@ -153,7 +154,7 @@ class AzureRunHistory(RunHistory):
     def get(self, run_id: str) -> RunInfo:
         self._send()
         with translated(f"run {run_id}"):
-            return _info(self._sdk(run_id))
+            return _info(_refreshed(self._sdk(run_id)))
 
     def search(
         self,
@@ -166,22 +167,13 @@ class AzureRunHistory(RunHistory):
     ) -> Iterator[RunInfo]:
         self._send()
         with translated("listing runs"):
-            found = [_info(sdk) for sdk in self._candidates(experiment, parent)]
-        found.sort(key=lambda info: info.created, reverse=True)
-        count = 0
-        for info in found:
-            wanted = all(
-                key in info.tags and (value is None or info.tags[key] == value) for key, value in (tags or {}).items()
-            )
-            if (
-                wanted
-                and (state is None or info.state is state)
-                and (experiment is None or info.experiment == experiment)
-            ):
-                if limit is not None and count >= limit:
-                    return
-                count += 1
-                yield info
+            found = [(_document(sdk), sdk) for sdk in self._candidates(experiment, parent)]
+        wanted = [pair for pair in found if _matches(pair[0], experiment, state, tags or {})]
+        wanted.sort(key=lambda pair: pair[0].created, reverse=True)
+        for info, sdk in wanted[:limit]:
+            with translated(f"metrics of run {info.id}"):
+                metrics = _metrics(sdk)
+            yield replace(info, metrics=metrics)
 
     def metric(self, run_id: str, name: str) -> list[tuple[int | None, float]]:
         self._send()
@@ -209,15 +201,17 @@ class AzureRunHistory(RunHistory):
 
     def _candidates(self, experiment: str | None, parent: str | None) -> Iterator[Any]:
         from azureml.core import Experiment
+        from azureml.core import Run as SdkRun
 
         if parent is not None:
-            yield from self._sdk(parent).get_children()
+            # As plain runs: making each into a step of a pipeline asks Azure three times more.
+            yield from self._sdk(parent).get_children(_rehydrate_runs=False)
             return
         workspace = self._workspace.sdk
         known = workspace.experiments
         chosen = list(known) if experiment is None else [experiment] if experiment in known else []
         for name in chosen:
-            yield from Experiment(workspace, name).get_runs(include_children=True)
+            yield from SdkRun.list(Experiment(workspace, name), include_children=True, _rehydrate_runs=False)
 
     def _sdk(self, run_id: str) -> Any:
         from azureml.core import Run as SdkRun
@@ -262,30 +256,50 @@ def _points(value: Any) -> list[tuple[int | None, float]]:
     return [(None, float(item)) for item in values if isinstance(item, (int, float))]
 
 
+def _refreshed(sdk: Any) -> Any:
+    """The run, with its document read anew: reading the tags does that."""
+    sdk.get_tags()
+    return sdk
+
+
 def _info(sdk: Any) -> RunInfo:
-    details = sdk.get_details()
-    tags = dict(sdk.get_tags() or {})
-    started = _time(details.get("startTimeUtc"))
-    metrics = {}
-    for name, value in sdk.get_metrics().items():
-        points = _points(value)
-        if points:
-            metrics[name] = points[-1][1]
+    return replace(_document(sdk), metrics=_metrics(sdk))
+
+
+def _document(sdk: Any) -> RunInfo:
+    """What a run's document says, as it was read last: everything but metrics. Asks nothing of Azure.
+
+    The SDK gives each part by a property or a method of its own, most of which ask again; this is what they take it
+    from.
+    """
+    document = sdk._run_dto
+    tags = dict(document.get("tags") or {})
+    started = _time(document.get("start_time_utc"))
+    created = _time(tags.pop(_CREATED, None)) or _time(document.get("created_utc")) or started
     error = tags.pop(ERROR, None)
-    if error is None and details.get("error"):
-        error = str(details["error"].get("error", {}).get("message") or details["error"])
-    created = _time(tags.pop(_CREATED, None)) or started or datetime.fromtimestamp(0, timezone.utc)
+    if error is None and document.get("error"):
+        error = str(document["error"].get("error", {}).get("message") or document["error"])
     return RunInfo(
         id=str(sdk.id),
         experiment=sdk.experiment.name,
         name=sdk.display_name or "",
-        state=_state(sdk.get_status()),
-        created=created,
+        state=_state(str(document.get("status"))),
+        created=created or datetime.fromtimestamp(0, timezone.utc),
         started=started,
-        ended=_time(details.get("endTimeUtc")),
-        parent=sdk.parent.id if sdk.parent else None,
+        ended=_time(document.get("end_time_utc")),
+        parent=document.get("parent_run_id"),
         parameters={key[len(_PARAMETER) :]: json.loads(tags[key]) for key in tags if key.startswith(_PARAMETER)},
-        metrics=metrics,
         tags={key: value for key, value in tags.items() if not key.startswith(_PARAMETER)},
         error=error,
     )
+
+
+def _metrics(sdk: Any) -> dict[str, float]:
+    """The last value of each metric."""
+    found = {name: _points(value) for name, value in sdk.get_metrics().items()}
+    return {name: points[-1][1] for name, points in found.items() if points}
+
+
+def _matches(info: RunInfo, experiment: str | None, state: RunState | None, tags: Mapping[str, str | None]) -> bool:
+    tagged = all(key in info.tags and value in (None, info.tags[key]) for key, value in tags.items())
+    return tagged and state in (None, info.state) and experiment in (None, info.experiment)
