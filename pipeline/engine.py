@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
 
 from pipeline.errors import EngineUnavailable, PipelineError
 
 BACKENDS = ("loky", "threading", "dask", "ray")
+T = TypeVar("T")
+LOSSES = frozenset({"RayActorError", "WorkerCrashedError", "NodeDiedError"})
+"""Classes of ``ray.exceptions`` that say that a worker was lost."""
+TRIES = 4
+"""How often work is begun on a cluster that loses workers."""
 WAIT_FOR_WORKERS = 30
 """Seconds until a cluster without workers counts as unavailable."""
 
@@ -45,6 +51,69 @@ def engine(backend: str, scheduler: str = "", *, n_jobs: int = -1) -> Iterator[i
             yield jobs
 
 
+class Workers:
+    """Gives tasks to the engine; inside :func:`engine`, and a context manager itself.
+
+    Dask does by itself again what a lost worker had to do. joblib's backend for Ray does not: one worker less ends the
+    whole call. Here it begins anew with new workers, so tasks must bear being done twice.
+    """
+
+    def __enter__(self) -> Workers:
+        again(self._open)
+        return self
+
+    def _open(self) -> None:
+        from joblib import Parallel
+
+        self._parallel = Parallel()
+        self._parallel.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Ending workers that are lost may fail too, and that is not what a caller wants to hear of.
+        with contextlib.suppress(Exception) if error is not None else contextlib.nullcontext():
+            self._parallel.__exit__(kind, error, trace)
+
+    def __call__(self, tasks: Sequence[Any]) -> list[Any]:
+        """The result of each task (made with ``joblib.delayed``), in order. Raises what a task raises."""
+
+        def once() -> list[Any]:
+            try:
+                return list(self._parallel(tasks))
+            except Exception as error:
+                if lost(error):
+                    self.__exit__(type(error), error, None)
+                    again(self._open)
+                raise
+
+        return again(once)
+
+
+def again(work: Callable[[], T]) -> T:
+    """Do work, and do it anew when a worker was lost that the engine does not replace.
+
+    Raises
+    ------
+    pipeline.errors.EngineUnavailable
+        Each time a worker was lost.
+    """
+    for left in reversed(range(TRIES)):
+        try:
+            return work()
+        except Exception as error:
+            if not lost(error):
+                raise
+            if not left:
+                raise EngineUnavailable(f"the cluster lost workers {TRIES} times: {error}") from error
+    raise AssertionError("unreachable")
+
+
+def lost(error: BaseException) -> bool:
+    """Whether Ray says that a worker was lost."""
+    return any(kind.__name__ in LOSSES and kind.__module__.startswith("ray.") for kind in type(error).__mro__)
+
+
 @contextlib.contextmanager
 def _dask(scheduler: str) -> Iterator[int]:
     try:
@@ -69,7 +138,7 @@ def _ray(scheduler: str) -> Iterator[int]:
         import ray  # type: ignore[import-not-found, unused-ignore]
         from ray.util.joblib import register_ray
     except ImportError as error:
-        raise EngineUnavailable("ray is not installed", hint="pip install 'ray[client]'") from error
+        raise EngineUnavailable("ray is not installed", hint="pip install -r requirements/ray.in") from error
     register_ray()
     try:
         ray.init(address=scheduler, ignore_reinit_error=True)

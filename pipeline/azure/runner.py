@@ -19,12 +19,15 @@ from pipeline.graph import DECLARED, Pipeline, declared
 from pipeline.results import RESULT
 from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, StepStatus, with_parameters
 from pipeline.schedules import Schedule, When
+from registry.azure.blobs import BlobFolder
 from registry.azure.runs import AzureRunHistory
 from registry.azure.workspace import AzureWorkspace, translated
 from registry.errors import NotFound
 from registry.runs import RunInfo, RunState
 
 POLL_SECONDS = 1.0
+SETTINGS = "mlops-runs/"
+"""What each run was submitted with, so that it can be resumed: Azure keeps only what its steps were told."""
 
 
 class AzureRunner(PipelineRunner):
@@ -46,6 +49,7 @@ class AzureRunner(PipelineRunner):
         self._compute = compute
         self._publications = AzurePublications(workspace, project, compute)
         self._schedules = AzureSchedules(workspace)
+        self._settings = BlobFolder(workspace, SETTINGS)
 
     def submit(
         self,
@@ -85,6 +89,7 @@ class AzureRunner(PipelineRunner):
                 with built(self._workspace, pipeline, steps, config, self._compute, self._project) as graph:
                     experiment = Experiment(self._workspace.sdk, config.experiment)
                     run = experiment.submit(graph, pipeline_parameters=values, tags=marks)
+        self._settings.create(f"{run.id}.json", json.dumps(config.to_json(), sort_keys=True).encode())
         return str(run.id)
 
     def run(
@@ -267,11 +272,19 @@ class AzureRunner(PipelineRunner):
             self._completed(resume, step.name)
 
     def _config_of(self, resume: str | None) -> PipelineConfig | None:
+        """The settings of the run that is resumed; of one that a schedule started, those of what it runs."""
         if resume is None:
             return None
-        raise PipelineError(
-            f"to resume {resume}, say its configuration", hint="on Azure a run does not keep the settings it was given"
-        )
+        info = self._info(resume)
+        try:
+            return PipelineConfig.from_json(json.loads(self._settings.read(f"{info.id}.json")))
+        except NotFound:
+            found = self._publications.by_id(self._said_of(info).get(PUBLISHED, ""))
+        if found is None:
+            raise PipelineError(
+                f"run {resume} kept no settings to resume it with", hint="start anew: mlops pipeline run"
+            )
+        return found.config
 
     def _marks(
         self,

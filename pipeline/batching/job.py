@@ -166,12 +166,14 @@ def write_table(
 def _scored(
     work: Iterator[list[Row]], places: Sequence[int], width: int, options: BatchOptions
 ) -> Iterator[tuple[list[Row], list[Any]]]:
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
-    with Parallel() as parallel:
+    from pipeline.engine import Workers
+
+    with Workers() as workers:
         while window := list(islice(work, WINDOW * options.jobs)):
             tasks = ([cells_of(row, places, width) for row in chunk] for chunk in window)
-            results = parallel(delayed(score_chunk)(options.spec, options.features, cells) for cells in tasks)
+            results = workers([delayed(score_chunk)(options.spec, options.features, cells) for cells in tasks])
             yield from zip(window, results, strict=True)
 
 

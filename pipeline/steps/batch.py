@@ -125,9 +125,9 @@ def score(context: StepContext) -> ScoreResult:
     pipeline.errors.PipelineError
         The scoring program does not start, or ended twice on the same rows.
     """
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
-    from pipeline.engine import engine
+    from pipeline.engine import Workers, engine
 
     config = context.config
     found = sorted(path for path in (context.inputs["split"] / PARTS).rglob("*") if path.is_file())
@@ -135,10 +135,10 @@ def score(context: StepContext) -> ScoreResult:
     scorer, done, work = PartScorer(context), 0, iter(found)
     features = scorer.plan.features
     try:
-        with engine(backend, config.scheduler) as jobs, Parallel() as parallel:
+        with engine(backend, config.scheduler) as jobs, Workers() as workers:
             while window := list(islice(work, WINDOW * jobs)):
                 tasks = (parts.cells_of_part(part, features) for part in window)
-                results = parallel(delayed(score_chunk)(scorer.spec, features, cells) for cells in tasks)
+                results = workers([delayed(score_chunk)(scorer.spec, features, cells) for cells in tasks])
                 for part, values in zip(window, results, strict=True):
                     wrong = scorer.write(part, values)
                     if wrong is not None:

@@ -104,20 +104,22 @@ def train(context: StepContext) -> TrainResult:
 def searched(frame: pandas.DataFrame, context: StepContext) -> Found:
     """The best parameters, searched on the configured engine."""
     from model import estimator, search
-    from pipeline.engine import engine
+    from pipeline.engine import again, engine
 
     config = context.config
     with engine(config.joblib_backend, config.scheduler) as at_once:
         where = f"{config.joblib_backend} {config.scheduler}".strip()
         context.progress(f"searching on {where}, {at_once} fits at once")
-        found = search.search(
-            frame,
-            config.parameters,
-            config.grid or estimator.SEARCH,
-            metric=config.metric,
-            direction=config.direction,
-            seed=config.seed,
-            test_size=config.test_size,
+        found = again(
+            lambda: search.search(
+                frame,
+                config.parameters,
+                config.grid or estimator.SEARCH,
+                metric=config.metric,
+                direction=config.direction,
+                seed=config.seed,
+                test_size=config.test_size,
+            )
         )
     best = ", ".join(f"{name} {value}" for name, value in found.parameters.items())
     context.progress(f"best of {found.combinations} by {found.folds}-fold {found.metric} {found.score:.6g}: {best}")

@@ -1,103 +1,49 @@
-"""Searching and batch scoring on a Dask cluster of worker processes, one of which is lost midway.
+"""Searching and batch scoring on a Dask cluster.
 
-Dask needs a newer cloudpickle than the Azure SDK allows, so this runs in an environment of its own:
-``pip install -r requirements/dask.in``, then ``pytest tests/pipeline/batching/test_dask.py``.
+Dask needs a newer cloudpickle than the Azure SDK allows, so this runs in an environment of its own: ``tox -e dask``.
 """
 
 from __future__ import annotations
 
-import csv
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import pandas
 import pytest
 
-from model import contract, dataset, search
-from pipeline.batching.job import BatchOptions, score_file
 from pipeline.engine import engine
 from pipeline.errors import EngineUnavailable, PipelineError
 from pipeline.provenance import ROOT
+from tests.pipeline.batching.clusters import WORKERS, ClusterSuite
 
-distributed = pytest.importorskip("distributed", reason="dask is not installed: pip install -r requirements/dask.in")
+distributed = pytest.importorskip("distributed", reason="dask is not installed: tox -e dask")
 pytestmark = pytest.mark.slow
 
-COLUMNS = (*dataset.FEATURES, dataset.TARGET)
 
+class DaskCluster:
+    """Worker processes of this machine, each under a nanny that starts another when it ends."""
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    with distributed.LocalCluster(
-        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
-    ) as cluster:
-        yield cluster
-
-
-class Loss:
-    """Kills one worker process as soon as it works on something."""
+    backend = "dask"
 
     def __init__(self, cluster: Any) -> None:
         self.cluster = cluster
-        self.killed: int | None = None
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._watch)
+        self.scheduler = str(cluster.scheduler_address)
 
-    def __enter__(self) -> Loss:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self.thread.join()
-
-    def _watch(self) -> None:
+    def working(self) -> list[int]:
         pids = {nanny.worker_address: nanny.pid for nanny in self.cluster.workers.values()}
-        deadline = time.monotonic() + 120
-        while not self.stop.is_set() and time.monotonic() < deadline:
-            for address, worker in list(self.cluster.scheduler.workers.items()):
-                if worker.processing and address in pids:
-                    os.kill(pids[address], signal.SIGKILL)
-                    self.killed = pids[address]
-                    return
-            time.sleep(0.001)
+        workers = list(self.cluster.scheduler.workers.items())
+        return [pids[address] for address, worker in workers if worker.processing and address in pids]
 
 
-def test_a_search_survives_the_loss_of_a_worker(cluster: Any) -> None:
-    frame = contract.check(dataset.sample(), COLUMNS).require("the sample")
-    grid = {"alpha": [0.05 * step for step in range(1, 61)]}
-    options: dict[str, Any] = {"metric": "mse", "direction": "lower", "seed": 42, "test_size": 0.2}
-    with engine("threading", n_jobs=1):
-        expected = search.search(frame, {}, grid, **options)
-    with engine("dask", cluster.scheduler_address) as at_once, Loss(cluster) as loss:
-        found = search.search(frame, {}, grid, **options)
-    assert at_once == 3
-    assert loss.killed is not None
-    assert found == expected
+class TestDask(ClusterSuite):
+    """Three workers with a thread each."""
 
-
-def test_batch_scoring_survives_the_loss_of_a_worker(
-    cluster: Any,
-    make_options: Callable[..., BatchOptions],
-    tmp_path: Path,
-) -> None:
-    table = pandas.concat([dataset.sample()] * 4, ignore_index=True).astype(object)
-    table.loc[100, "age"] = "old"
-    table.to_csv(tmp_path / "in.csv", index=False)
-    with engine("threading", n_jobs=2):
-        score_file(tmp_path / "in.csv", tmp_path / "expected.csv", make_options(), lambda line: None)
-    with engine("dask", cluster.scheduler_address) as at_once, Loss(cluster) as loss:
-        report = score_file(tmp_path / "in.csv", tmp_path / "out.csv", make_options(jobs=at_once), lambda line: None)
-    assert loss.killed is not None
-    assert (report.rows, report.bad_rows) == (1768, 1)
-    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "expected.csv").read_bytes()
-    with (tmp_path / "out.csv.errors.csv").open() as file:
-        assert [row["row"] for row in csv.DictReader(file)] == ["101"]
+    @pytest.fixture
+    def cluster(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskCluster]:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        with distributed.LocalCluster(
+            n_workers=WORKERS, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1"
+        ) as cluster:
+            yield DaskCluster(cluster)
 
 
 def test_no_scheduler_answers() -> None:
