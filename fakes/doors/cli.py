@@ -193,6 +193,7 @@ def _run(arguments: argparse.Namespace) -> int:
         from fakes.core.state import State
         from fakes.doors.server import Server
 
+        _name_the_projects_workspace(arguments)
         state = State(_settings(arguments))
         application = Application(state)
         if arguments.state:
@@ -209,6 +210,18 @@ def _run(arguments: argparse.Namespace) -> int:
             if arguments.state and arguments.save:
                 _save(state, Path(arguments.state))
             state.close()
+
+
+def _name_the_projects_workspace(arguments: argparse.Namespace) -> None:
+    """Give the fake's workspace the names that the project's programs ask for, unless the command line has others."""
+    from fakes.doors.project import workspace_of
+
+    if any(getattr(arguments, name) for name in ("workspace_name", "resource_group", "subscription_id")):
+        return
+    found = workspace_of(Path.cwd())
+    if found is not None:
+        vars(arguments).update(found[1])
+        print(f"fakes: the workspace is {found[1]['workspace_name']}, named by {found[0]}", file=sys.stderr)
 
 
 def _child(command: list[str], environment: dict[str, str]) -> int:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
 import fakes
+from fakes.doors.project import workspace_of
 
 pytestmark = pytest.mark.azure
 ROOT = Path(__file__).parents[3]
@@ -55,6 +58,28 @@ def test_unmodified_program_behind_one_prefix(project):
     found = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines()[-1] == EXPECTED
+
+
+def test_the_workspace_of_the_projects_own_config_is_there(project):
+    """As the portal offers it for download; the program runs in a folder below it."""
+    names = {"subscription_id": str(uuid.UUID(int=7)), "resource_group": "my-rg", "workspace_name": "my-ws"}
+    (project / ".azureml").mkdir()
+    (project / ".azureml" / "config.json").write_text(json.dumps(names))
+    (project / "config.json").write_text("not this one")
+    (project / "below").mkdir()
+    program = "from azureml.core import Workspace; w = Workspace.from_config(); print(w.name, w.resource_group)"
+    command = [sys.executable, "-m", "fakes", "run", "--", sys.executable, "-c", program]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found = subprocess.run(command, cwd=project / "below", env=environment, capture_output=True, text=True, timeout=120)
+    assert found.stdout.splitlines()[-1:] == ["my-ws my-rg"], found.stderr
+    assert f"the workspace is my-ws, named by {project / '.azureml' / 'config.json'}" in found.stderr
+
+
+@pytest.mark.parametrize("text", [None, "{}", "[]", "no json", '{"workspace_name": "x"}'])
+def test_other_files_of_that_name_are_left_alone(tmp_path, text):
+    if text is not None:
+        (tmp_path / "config.json").write_text(text)
+    assert workspace_of(tmp_path) is None
 
 
 def test_the_same_program_as_a_child_of_the_in_process_door(project):
