@@ -117,7 +117,7 @@ class PipelineRunnerContract:
         assert seams.runs.get(resumed.run_id).tags["resumes"] == failed.id
 
     def test_part_of_a_pipeline_and_the_rest_later(
-        self, runner: PipelineRunner, pipeline: Pipeline, config: PipelineConfig
+        self, runner: PipelineRunner, seams: Seams, pipeline: Pipeline, config: PipelineConfig
     ) -> None:
         first = runner.run(pipeline, config, until="train")
         assert list(states(first)) == ["check_data", "train"]
@@ -125,7 +125,9 @@ class PipelineRunnerContract:
         second = runner.run(pipeline, config, resume=first.run_id, start="evaluate", until="evaluate")
         assert states(second) == {"check_data": "Completed", "train": "Completed", "evaluate": "Completed"}
         assert second.steps[1].run_id == first.steps[1].run_id
-        third = runner.run(pipeline, config, resume=second.run_id, start="evaluate", until="evaluate")
+        # with the settings of the run that it takes up
+        third = runner.run(pipeline, resume=second.run_id, start="evaluate", until="evaluate")
+        assert seams.runs.get(third.run_id).tags.items() >= {"team": "blue", "build_id": "41"}.items()
         assert third.steps[2].reused is None
         assert third.steps[2].run_id != second.steps[2].run_id
         with pytest.raises(PipelineNotFound, match="evaluate"):

@@ -22,7 +22,7 @@ TAG = "mlops-live"
 ASKED = "MLOPS_TEST_LIVE"
 NEEDED = ("SUBSCRIPTION_ID", "RESOURCE_GROUP", "LOCATION")
 CLUSTER = "MLOPS_AZURE_AKS_RESOURCE_ID"
-FOLDERS = ("mlops-promotions/", "mlops-pipelines/", "mlops-data/")
+FOLDERS = ("mlops-promotions/", "mlops-pipelines/", "mlops-runs/", "mlops-data/")
 
 
 class NotOurs(RuntimeError):
