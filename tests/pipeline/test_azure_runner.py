@@ -56,6 +56,6 @@ class TestAzureRunner(PipelineRunnerContract, BatchContract):
 
         with pytest.raises(KeyboardInterrupt):
             runner.run(pipeline, config, progress=interrupt)
-        (parent,) = (run for run in seams.runs.search() if run.parent is None)
+        parent = next(run for run in seams.runs.search() if run.parent is None)  # a workspace keeps all runs
         assert parent.state is RunState.CANCELED
         assert list(seams.models.versions()) == []
