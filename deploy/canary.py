@@ -173,13 +173,19 @@ def watch(
     timeout: float,
     progress: Progress,
 ) -> dict[str, Observation]:
-    """Send probes until the canary has given enough answers (or the deadline passes); observations by digest."""
+    """Send probes until the canary has given enough answers (or the deadline passes); observations by digest.
+
+    A probe is sent until both versions have answered it, and then the next one: traffic is shared by turns, so probes
+    sent by turns could meet the same version each time, and nothing could be compared.
+    """
     seen = {item.model_digest: Observation(item.model) for item in (canary, running)}
     answers: dict[int, dict[str, Any]] = {}
     deadline, number, shown = time.monotonic() + timeout, 0, 0
+    met: set[str] = set()
     while seen[canary.model_digest].answers < rule.requests and time.monotonic() < deadline:
+        if len(met) == len(seen):
+            number, met = number + 1, set()
         probe = number % len(probes)
-        number += 1
         begin = time.perf_counter()
         answer = _ask(services, service, probes[probe])
         seconds = time.perf_counter() - begin
@@ -188,6 +194,7 @@ def watch(
         item = seen.get(digest or canary.model_digest)
         if item is None:
             continue
+        met.add(digest or canary.model_digest)
         item.answers += 1
         if answer is None or answer.status != 200 or digest is None:
             item.errors += 1
