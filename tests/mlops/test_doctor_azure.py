@@ -51,6 +51,13 @@ def test_a_good_day_and_bad_ones(
     assert "register models" in role["detail"]
     assert "AzureML Data Scientist" in role["mend"]
 
+    # A role may not even let one read what it allows: that is no reason to stop.
+    rule = cloud.state.faults.add("Permissions_ListForResource", status=403, code="AuthorizationFailed", times=None)
+    computes.family_quota.clear()
+    unseen = findings()["role"]
+    assert (unseen["state"], rule.hits) == ("note", 1)
+    assert "what else is allowed cannot be seen" in unseen["detail"]
+
     cloud.state.clock.advance(600)
     late = findings(exit_code=8)
     assert late["clock"]["state"] == "missing"
