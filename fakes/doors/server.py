@@ -257,8 +257,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _acknowledge(self) -> None:
         """Tell the client at once that the head has arrived.
 
-        urllib3 sends head and body apart, and through a proxy it leaves Nagle's algorithm on: the body waits for this, and
-        by itself Linux waits 40 ms before it says so.
+        urllib3 sends head and body apart, and through a proxy it leaves Nagle's algorithm on: the body waits for this,
+        and by itself Linux waits 40 ms before it says so.
         """
         if _QUICKACK is not None:
             with contextlib.suppress(OSError):
