@@ -37,9 +37,16 @@ class Wanted:
 
     def version(self, app: App) -> ModelVersion:
         """The model version."""
+        from registry.errors import NotFound
         from registry.models import resolve
 
-        return resolve(app.backend.registry, self.model or f"{app.settings['model.name']}@production")
+        name = app.settings["model.name"]
+        try:
+            return resolve(app.backend.registry, self.model or f"{name}@production")
+        except NotFound as error:
+            if self.model is None:
+                error.hint = f"mlops run releases one; or say which: --model {name}@candidate, --model {name}:1"
+            raise
 
     def data_set(self, app: App) -> DataSetVersion:
         """The data set version that the command line names."""
@@ -241,6 +248,7 @@ def _done(app: App, wanted: Wanted, version: ModelVersion) -> dict[str, Any] | N
         model=version.reference,
         model_digest=version.digest,
         chunk_rows=wanted.chunk_rows,
+        stop_on_bad=wanted.stop_on_bad_row,
         overwrite=wanted.overwrite,
     )
     reports = [earlier(one, two, options) for one, two in pairs(wanted.source, wanted.target)]

@@ -78,5 +78,16 @@ class PipelineConfig(Document):
     """Who asked, for the promotion log."""
 
 
+def kind_of(name: str) -> tuple[type, ...]:
+    """What the value of a field may be.
+
+    Numbers of JSON that are whole are ``int``; ``bool`` is none of them here.
+    """
+    kinds = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,)}
+    first, *rest = next(item.type for item in fields(PipelineConfig) if item.name == name).split(" | ")
+    found: tuple[type, ...] = kinds.get(first, (Mapping,))
+    return (*found, type(None)) if rest else found
+
+
 TEXTS = frozenset(item.name for item in fields(PipelineConfig) if item.type in ("str", "str | None"))
 """Fields that hold text: what looks like a number there (a build id) is none."""

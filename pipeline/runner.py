@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.config import TEXTS, PipelineConfig
+from pipeline.config import PipelineConfig, kind_of
 from pipeline.documents import Document
 from pipeline.errors import PipelineError, PipelineNotFound
 from pipeline.graph import Pipeline
@@ -18,6 +18,7 @@ from pipeline.schedules import Schedule, When
 from registry.runs import RunState
 
 R = TypeVar("R", bound=Document)
+WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Mapping: "an object of JSON"}
 
 Progress = Callable[[str], None]
 """Called with one line of text for a person."""
@@ -263,9 +264,10 @@ def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[s
             f"pipeline {pipeline.name} has no parameter {', '.join(unknown)}",
             hint=f"its parameters: {', '.join(pipeline.parameters)}",
         )
-    wrong = [name for name in sorted(TEXTS & set(given)) if not isinstance(given[name], (str, type(None)))]
-    if wrong:
-        raise PipelineError(f"parameter {wrong[0]} must be text, not {given[wrong[0]]!r}")
+    for name, value in given.items():
+        kinds = kind_of(name)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise PipelineError(f"parameter {name} must be {WORDS[kinds[0]]}, not {value!r}")
     return replace(config, **given)
 
 

@@ -90,10 +90,10 @@ def cli(
 @click.option("--build-id", metavar="ID", help="The build that publishes (default: the setting build.id).")
 @common_options
 def publish(app: App, build_id: str | None) -> int:
-    """Freeze the pipeline that scores tables, with its code and settings, under a build id.
+    """Publish the pipeline that scores tables.
 
-    Which model scores what, a run says; without that, the version in production scores the newest version of the data
-    set `batch.data`.
+    Its code and settings are frozen under a build id. Which model scores what, a run says; without that, the version
+    in production scores the newest version of the data set `batch.data`.
     """
     from mlops.app import UsageMistake
     from mlops.commands.pipeline import shown
@@ -114,7 +114,10 @@ def publish(app: App, build_id: str | None) -> int:
 @click.option("--timeout", type=float, metavar="SECONDS", help="How long to wait for the run.")
 @common_options
 def fetch(app: App, run_id: str, target: Path, overwrite: bool, timeout: float | None) -> int:
-    """Fetch the scores of a run of the published pipeline, when it has ended."""
+    """Fetch the scores of a published run.
+
+    It waits until the run has ended.
+    """
     from mlops import batches
 
     report = batches.fetch(app, run_id, target, overwrite=overwrite, timeout=timeout)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group(name="pipeline", short_help="Publish and run the training pipeline.")
 def cli() -> None:
-    """Publish and run the training pipeline."""
+    """Publish and run the training pipeline; follow and cancel any run."""
 
 
 cli.add_command(schedule)
@@ -29,7 +29,9 @@ cli.add_command(schedule)
 @click.option("--build-id", metavar="ID", help="Which build published it (default: the newest); else this run's build.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A pipeline parameter.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="A tag of the run.")
-@click.option("--resume", metavar="ID", help="A run whose completed steps are not run again.")
+@click.option(
+    "--resume", metavar="ID", help="Go on after the completed steps of a run, with its settings (-p changes them)."
+)
 @click.option("--allow-shift", is_flag=True, help="Train although the data's distribution has shifted.")
 @click.option("--search", is_flag=True, help="Search the parameters first.")
 @click.option("--no-wait", is_flag=True, help="Print the run's id and return.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group(name="runs", short_help="List, show and compare runs.")
 def cli() -> None:
-    """Runs of the training pipeline and their steps: parameters, metrics, tags, files, logs."""
+    """Runs of the pipelines and their steps: parameters, metrics, tags, files, logs."""
 
 
 @cli.command(name="list")
@@ -79,7 +79,9 @@ def compare(app: App, run_ids: tuple[str, ...], limit: int, html: Path | None) -
         found = [runs.get(run_id) for run_id in run_ids]
     else:
         search = runs.search(app.settings["model.experiment"], state=RunState.COMPLETED)
-        found = list(islice((run for run in search if run.parent is None), limit))
+        scoring = app.settings["batch.pipeline"]
+        trained = (run for run in search if run.parent is None and run.tags.get("pipeline") != scoring)
+        found = list(islice(trained, limit))
     rows = [document(run) for run in sorted(found, key=lambda run: run.created)]
     if html is not None:
         from pipeline.report import comparison

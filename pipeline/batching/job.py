@@ -139,6 +139,8 @@ def write_table(
     state, errors = state_file(target), errors_file(target)
     job = Progress(name, file_digest(source), options.model, options.model_digest, options.chunk_rows)
     before = _before(state, target, job, overwrite=options.overwrite)
+    if before is not None and options.stop_on_bad:
+        _stop_on_known(before, errors)
     if before is not None and before.done:
         say(f"{target}: done already, {before.rows} rows")
         return _report(before, target, errors, already_done=True)
@@ -231,6 +233,15 @@ def stop_on_bad(name: str, values: Sequence[Any], first: int) -> None:
             )
 
 
+def _stop_on_known(before: Progress, errors: Path) -> None:
+    """Refuse a table of which an earlier job has found a bad row. Raises ``DataUnreadable``."""
+    if not before.bad_rows or not errors.is_file():
+        return
+    with errors.open(newline="", encoding="utf-8") as file:
+        for line in csv.DictReader(file):
+            stop_on_bad(before.input, [Bad(line["column"] or None, line["reason"])], int(line["row"]))
+
+
 def check_header(name: str, header: Sequence[str], features: Sequence[str]) -> None:
     """See that a table can be scored at all. Raises ``DataUnreadable``."""
     missing = [column for column in features if column not in header]
@@ -264,6 +275,8 @@ def earlier(source: Path, target: Path, options: TableOptions) -> FileReport | N
     before = _before(state_file(target), target, job, overwrite=options.overwrite)
     if before is None:
         return None
+    if options.stop_on_bad:
+        _stop_on_known(before, errors_file(target))
     if not before.done:
         raise PipelineConflict(
             f"{target} was begun here and is not done", hint="go on without --published, or --overwrite"
@@ -280,6 +293,8 @@ def _before(state: Path, target: Path, job: Progress, *, overwrite: bool) -> Pro
         found = None
     if found is not None and found.same_job(job) and (not found.done or target.is_file()):
         return found
+    if found is not None and not found.done and not target.exists():
+        return None  # part of another job, such as one that a bad row stopped which was mended since
     if found is not None or target.exists():
         raise PipelineConflict(
             f"{target} is there already, from another input, model or chunk size",

@@ -16,6 +16,8 @@ from model.errors import DataNotFound, DataUnreadable
 from model.tables import SUFFIXES
 
 PREDICTION = "prediction"
+LONGEST_CELL = 1 << 24
+"""Characters; a quotation mark that is not closed makes one cell of all that follows."""
 Row = Sequence[Any]
 
 
@@ -46,9 +48,15 @@ def _rows(path: Path, size: int) -> Iterator[Row]:
         return
     # A byte that is no UTF-8 spoils its row, not the run: it comes out as U+FFFD, which is no number.
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
         reader = csv.reader(file)
-        next(reader, None)
-        yield from (row for row in reader if row)
+        try:
+            next(reader, None)
+            yield from (row for row in reader if row)
+        except csv.Error as error:
+            raise DataUnreadable(
+                f"{path}: line {reader.line_num}: {error}", hint="is a quotation mark before it not closed?"
+            ) from error
 
 
 def _parquet(path: Path) -> Any:
@@ -166,6 +174,10 @@ class ParquetSink(Sink):
         from pyarrow import parquet
 
         files = sorted(self.parts.glob("*.parquet"))
+        if not files:  # a table without rows is one all the same
+            nothing: list[Any] = []
+            parquet.write_table(pyarrow.table(dict.fromkeys(self.header, nothing)), self.parts / "0.parquet")
+            files = [self.parts / "0.parquet"]
         # A column that is empty in one part has no type there.
         schema = pyarrow.unify_schemas([parquet.read_schema(file) for file in files], promote_options="permissive")
         partial = self.target.with_name(self.target.name + ".partial")

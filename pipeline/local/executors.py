@@ -227,9 +227,8 @@ def failure(task: Task, code: int, lines: list[str]) -> StepFailed:
     logs = "\n".join(lines[-20:])
     try:
         document = json.loads(path.read_bytes())
-        return StepFailed(
-            document["message"], step=task.step.name, exit_code=code, logs=logs, hint=document.get("hint")
-        )
+        hint = document.get("hint") or f"mend it; then: mlops pipeline run --resume {task.parent.id}"
+        return StepFailed(document["message"], step=task.step.name, exit_code=code, logs=logs, hint=hint)
     except (OSError, ValueError, KeyError):
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         last = f": {lines[-1]}" if lines else ""

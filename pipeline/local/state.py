@@ -117,7 +117,7 @@ class StateFolder:
         """Read one run. Raises ``PipelineNotFound``."""
         path = self.folder(run_id) / STATE
         if not path.is_file():
-            raise PipelineNotFound(f"there is no pipeline run {run_id!r} on this machine", hint="mlops pipeline list")
+            raise PipelineNotFound(f"there is no pipeline run {run_id!r} on this machine", hint="mlops runs list")
         record = RunRecord.read(path)
         driver = self.folder(run_id) / DRIVER
         if record.pid is None and driver.is_file():

@@ -59,7 +59,7 @@ def split(context: StepContext) -> SplitResult:
             check_header(table, columns(path), features)
             rows, count = parts.cut(path, table, context.output, features, config.chunk_rows)
             tables.append({"table": table, "scores": scores, "rows": rows, "parts": count})
-            context.progress(f"{table}: {rows} rows in {count} parts")
+            context.progress(f"{table}: {rows} rows in {count} part{'s' * (count != 1)}")
         folder = source.is_dir()
     context.run.log_parameters({"model": version.reference, "data": data.reference, "data_digest": data.digest})
     context.set_tags({"model": version.reference, "data": data.reference})

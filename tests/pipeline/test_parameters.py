@@ -38,3 +38,12 @@ def test_refuses_what_must_be_text_and_what_is_not_declared() -> None:
         with_parameters(TRAINING, PipelineConfig(), {"build_id": 41})
     with pytest.raises(PipelineError, match="no parameter seed"):
         with_parameters(TRAINING, PipelineConfig(), {"seed": 1})
+    for name, value, what in (
+        ("parameters", 3, "an object of JSON"),
+        ("data_version", "newest", "a whole number"),
+        ("data_version", True, "a whole number"),
+        ("data_version", 1.5, "a whole number"),
+    ):
+        with pytest.raises(PipelineError, match=f"{name} must be {what}, not {value!r}"):
+            with_parameters(TRAINING, PipelineConfig(), {name: value})
+    assert with_parameters(TRAINING, PipelineConfig(), {"data_version": None, "parameters": {}}) == PipelineConfig()

@@ -279,3 +279,51 @@ def test_the_state_is_a_document(make_options: Make, sample: pandas.DataFrame, t
     score(tmp_path / "in.csv", tmp_path / "out.csv", make_options())
     document = json.loads((tmp_path / "out.csv.batch.json").read_text())
     assert (document["done"], document["rows"], document["model"]) == (True, 20, "diabetes:1")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_without_rows_is_one_all_the_same(
+    make_options: Make, sample: pandas.DataFrame, tmp_path: Path, suffix: str
+) -> None:
+    sample.head(0).to_csv(tmp_path / "in.csv", index=False)
+    report = score(tmp_path / "in.csv", tmp_path / f"out{suffix}", make_options())
+    assert (report.rows, report.bad_rows) == (0, 0)
+    read = pandas.read_csv if suffix == ".csv" else pandas.read_parquet
+    assert list(read(tmp_path / f"out{suffix}").columns) == [*sample.columns, "prediction"]
+
+
+def test_a_long_cell_is_a_cell_and_an_open_quotation_mark_is_told(
+    make_options: Make, sample: pandas.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample.head(3).assign(note="x" * 200_000).to_csv(tmp_path / "in.csv", index=False)
+    assert score(tmp_path / "in.csv", tmp_path / "out.csv", make_options()).rows == 3
+    monkeypatch.setattr("pipeline.batching.tables.LONGEST_CELL", 0)
+    before = csv.field_size_limit(1000)
+    try:
+        with pytest.raises(DataUnreadable, match=r"in\.csv: line 2: field larger") as told:
+            score(tmp_path / "in.csv", tmp_path / "other.csv", make_options())
+        assert "quotation mark" in str(told.value.hint)
+    finally:
+        csv.field_size_limit(before)
+
+
+def test_a_row_that_stopped_a_job_stops_it_again_until_it_is_mended(
+    make_options: Make, sample: pandas.DataFrame, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    sample.head(60).astype(object).replace({"age": {sample["age"][2]: "old"}}).to_csv(source, index=False)
+    for _ in range(2):
+        with pytest.raises(DataUnreadable, match="row 3, column age: 'old' is not a number"):
+            score(source, target, make_options(stop_on_bad=True))
+    sample.head(60).to_csv(source, index=False)
+    assert score(source, target, make_options(stop_on_bad=True)).bad_rows == 0
+
+
+def test_a_row_that_is_known_to_be_bad_stops_a_job_that_is_done(
+    make_options: Make, sample: pandas.DataFrame, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    sample.head(3).astype(object).replace({"sex": {1: "one"}}).to_csv(source, index=False)
+    assert score(source, target, make_options()).bad_rows
+    with pytest.raises(DataUnreadable, match="column sex: 'one' is not a number"):
+        score(source, target, make_options(stop_on_bad=True))
