@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -93,8 +93,13 @@ def score_here(
             stop_on_bad=wanted.stop_on_bad_row,
             overwrite=wanted.overwrite,
         )
+        reports = []
         try:
-            reports = [score_file(one, two, options, app.output.detail) for one, two in work]
+            with _told(app) as say:
+                for one, two in work:
+                    report = score_file(one, two, options, say)
+                    app.output.say(f"{one}: {report.rows} rows, {report.bad_rows} bad")
+                    reports.append(report)
         finally:
             close_all()
     return document(version.reference, reports)
@@ -234,6 +239,19 @@ def upload(app: App, source: Path, target: Path) -> DataSetVersion:
             except OSError:
                 shutil.copyfile(path, copy)
         return app.backend.data.register(name, staged)
+
+
+@contextmanager
+def _told(app: App) -> Iterator[Callable[[str], None]]:
+    """Takes how far a table is: a line that changes on a terminal, otherwise lines for who wants details."""
+    if not app.output.live:
+        yield app.output.detail
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(file=app.output.stderr).status("scoring ...") as status:
+        yield lambda line: status.update(escape(line))
 
 
 def _done(app: App, wanted: Wanted, version: ModelVersion) -> dict[str, Any] | None:

@@ -18,7 +18,8 @@ from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError, PipelineNotFound
 from pipeline.graph import Pipeline, Step
 from pipeline.publications import copy_code
-from registry.azure.workspace import AzureWorkspace
+from registry.azure.workspace import AzureWorkspace, translated
+from registry.errors import RegistryError
 
 SCRIPT = "run_step.py"
 _SCRIPT_TEXT = '''"""Runs one step of the pipeline; the code is beside this file."""
@@ -52,6 +53,18 @@ class Compute:
     environment: str
     allow_reuse: bool = True
     sharing: Sharing = field(default_factory=Sharing)
+
+
+@contextlib.contextmanager
+def sending(what: str) -> Iterator[None]:
+    """As ``translated``, for work in which this room's own errors are raised too: they stay what they are."""
+    try:
+        with translated(what):
+            yield
+    except RegistryError as error:
+        if isinstance(error.__cause__, PipelineError):
+            raise error.__cause__ from None
+        raise
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.azure import endpoints
-from pipeline.azure.graph import Compute, built
+from pipeline.azure.graph import Compute, built, sending
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.graph import Pipeline
@@ -38,7 +38,7 @@ class AzurePublications:
         found = self._read(name)
         if found is None:
             with (
-                translated(f"publishing {pipeline.name}"),
+                sending(f"publishing {pipeline.name}"),
                 built(self._workspace, pipeline, pipeline.steps, config, self._compute, self._project) as sdk_pipeline,
             ):
                 made = sdk_pipeline.publish(

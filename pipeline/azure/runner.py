@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.azure.graph import Compute, built
+from pipeline.azure.graph import Compute, built, sending
 from pipeline.azure.origin import PIPELINE, PUBLICATION, PUBLISHED, STEPS, scheduled
 from pipeline.azure.publishing import AzurePublications
 from pipeline.azure.schedules import AzureSchedules
@@ -77,7 +77,7 @@ class AzureRunner(PipelineRunner):
         values = {**(given if published else {}), **{name: text for name, text in control.items() if text}}
         marks = self._marks(pipeline, config, resume, published, tags)
         marks[STEPS] = ",".join(step.name for step in steps)
-        with translated(f"submitting {pipeline.name}"):
+        with sending(f"submitting {pipeline.name}"):
             from azureml.core import Experiment
 
             if published:

@@ -51,6 +51,12 @@ def test_a_run_is_cancelled(call: Call) -> None:
 def test_what_is_not_there_is_named(call: Call) -> None:
     for arguments in (("status", "no-such-run"), ("logs", "no-such-run"), ("run", "--published")):
         assert call("pipeline", *arguments, code=3)["error"]["hint"]
+    publish = ("pipeline", "publish", "--build-id", "41", "--set", "azure.compute=nothing")
+    error = call(*publish, code=3)["error"]
+    assert error["message"] == "the workspace has no compute cluster 'nothing'"
+    assert "mlops azure init" in error["hint"]
+    error = call("batch", "publish", "--build-id", "41", "--set", "batch.nodes=2", code=5)["error"]
+    assert error["message"] == "batch.nodes is 2; the cluster train-cluster has at most 1"
 
 
 def test_tables_are_scored_on_the_cluster(call: Call, fake: Fake, tmp_path: Path) -> None:
