@@ -6,7 +6,8 @@ mini-batches in turn; Azure does them on several nodes, in any order.
 Facts: ``azureml.pipeline.core._parallel_run_step_base`` (1.62) for the arguments, and
 https://learn.microsoft.com/azure/machine-learning/v1/tutorial-pipeline-batch-scoring-classification and
 https://learn.microsoft.com/python/api/azureml-pipeline-steps/azureml.pipeline.steps.parallelrunconfig for the meaning
-of ``init``, ``run``, ``shutdown``, ``error_threshold``, ``run_max_try`` and ``output_action``.
+of ``init``, ``run``, ``shutdown``, ``error_threshold``, ``allowed_failed_count``, ``allowed_failed_percent``,
+``run_max_try`` and ``output_action``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Refused(Exception):
 
 
 class TooManyErrors(Exception):
-    """More items failed than ``error_threshold`` allows."""
+    """More items or mini-batches failed than the step allows."""
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -46,6 +47,8 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--scoring_module_name", required=True)
     parser.add_argument("--mini_batch_size", default=None)
     parser.add_argument("--error_threshold", type=int, default=-1)
+    parser.add_argument("--allowed_failed_count", type=int, default=-1)
+    parser.add_argument("--allowed_failed_percent", type=float, default=100.0)
     parser.add_argument("--output_action", default=APPEND)
     parser.add_argument("--append_row_file_name", default=DEFAULT_FILE)
     parser.add_argument("--run_invocation_timeout", type=int, default=60)
@@ -145,7 +148,7 @@ def lines(result: Any) -> str:
 
 def score(module: ModuleType, chosen: argparse.Namespace) -> tuple[int, int]:
     """Do all mini-batches; gives the numbers of items and of failed ones."""
-    total = failed = number = 0
+    total = failed = number = batches_failed = 0
     target = None
     if chosen.output_action == APPEND:
         if not chosen.output:
@@ -159,6 +162,12 @@ def score(module: ModuleType, chosen: argparse.Namespace) -> tuple[int, int]:
                 number += 1
                 total += len(batch)
                 failed += max(0, len(batch) - (0 if result is None else len(result)))
+                batches_failed += result is None
+                if -1 < chosen.allowed_failed_count < batches_failed:
+                    raise TooManyErrors(
+                        f"{batches_failed} mini-batches failed, more than allowed_failed_count "
+                        f"({chosen.allowed_failed_count}) allows"
+                    )
                 if -1 < chosen.error_threshold < failed:
                     raise TooManyErrors(
                         f"{failed} items failed, more than error_threshold ({chosen.error_threshold}) allows"
@@ -168,6 +177,12 @@ def score(module: ModuleType, chosen: argparse.Namespace) -> tuple[int, int]:
     finally:
         if target is not None:
             target.close()
+    # Looked at when all mini-batches have been given out; here that is the end.
+    if number and 100.0 * batches_failed / number > chosen.allowed_failed_percent:
+        raise TooManyErrors(
+            f"{batches_failed} of {number} mini-batches failed, more than allowed_failed_percent "
+            f"({chosen.allowed_failed_percent:g}) allows"
+        )
     print(f"{number} mini-batches, {total} items, {failed} failed")
     return total, failed
 

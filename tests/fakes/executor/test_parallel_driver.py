@@ -67,3 +67,21 @@ def test_errors_below_the_threshold_are_counted(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "3 items, 1 failed" in done.stdout
     assert len((tmp_path / "out" / "parallel_run_step.txt").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--allowed_failed_count", "0"], "allowed_failed_count (0)"),
+        (["--allowed_failed_count", "1"], None),
+        (["--allowed_failed_percent", "33"], "1 of 3 mini-batches failed"),
+        (["--allowed_failed_percent", "34"], None),
+        ([], None),
+    ],
+)
+def test_mini_batches_that_may_fail(tmp_path: Path, arguments: list[str], said: str | None) -> None:
+    entry = "def run(b):\n    assert not b[0].endswith('b')\n    return b\n"
+    more = ["--output", "out", "--mini_batch_size", "1", "--run_max_try", "1"]
+    done = drive(tmp_path, entry, *more, *arguments)
+    assert (done.returncode == 0) == (said is None), done.stderr
+    assert said is None or said in done.stderr
