@@ -170,4 +170,5 @@ def _rename(name: str, target: Path) -> None:
     text = "".join(lines)
     if "[pipeline]" not in text:
         text += f'\n[pipeline]\nname = "{name}-training-pipeline"\nenvironment = "{name}-training"\n'
+        text += f'\n[batch]\npipeline = "{name}-batch-pipeline"\ndata = "{name}-scoring"\n'
     path.write_text(text, encoding="utf-8")
