@@ -76,7 +76,7 @@ def check() -> int:
 @cli.command()
 @KIND
 @SET
-@click.option("--backend", type=click.Choice(["local", "azure"]), default="local", help="Where the commands work.")
+@click.option("--backend", type=click.Choice(["azure", "local"]), default="azure", help="azure: the fake of it.")
 @click.option("--approve", type=click.Choice(["grant", "ask", "reject"]), default="grant", help="Approvals.")
 @click.option("--full", is_flag=True, help="Run long commands in full, not in their short form.")
 @click.option("--keep", is_flag=True, help="Keep the folder of the rehearsal.")

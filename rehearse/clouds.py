@@ -40,12 +40,27 @@ class Cloud:
             urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
         )
 
+    def fake(self, path: str) -> Any:
+        """What the fake says of itself: the answer of its admin address at ``/fakes`` + `path`."""
+        address = self.environment["FAKES_ADDRESS"]
+        if not address.startswith("http://127.0.0.1:"):
+            raise RehearseError("the way to the fake leads off this machine")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{address}/fakes{path}", timeout=60) as answer:
+            return json.loads(answer.read())
+
     def mlops(self, *arguments: str) -> Any:
         """Run an ``mlops`` command outside of any pipeline, and read the document that it prints."""
-        program = self.venv / "bin" / "mlops"
+        return json.loads(self._run("mlops", *arguments, "-o", "json"))
+
+    def python(self, code: str, *arguments: str) -> str:
+        """Run Python code in the project, with its environment; what it prints."""
+        return self._run("python", "-c", code, *arguments)
+
+    def _run(self, program: str, *arguments: str) -> str:
         variables = {**os.environ, **self.environment, **self.signed_in, "MLOPS_BACKEND": self.backend}
         done = subprocess.run(
-            [str(program), *arguments, "-o", "json"],
+            [str(self.venv / "bin" / program), *arguments],
             cwd=self.root,
             env=variables,
             capture_output=True,
@@ -53,8 +68,9 @@ class Cloud:
             check=False,
         )
         if done.returncode != 0:
-            raise RehearseError(f"mlops {' '.join(arguments)} exits {done.returncode}: {done.stderr.strip()[-400:]}")
-        return json.loads(done.stdout)
+            shown = " ".join(arguments)[:80]
+            raise RehearseError(f"{program} {shown} exits {done.returncode}: {done.stderr.strip()[-400:]}")
+        return done.stdout
 
 
 @contextmanager
@@ -103,9 +119,12 @@ def _fake(root: Path, venv: Path, scratch: Path, groups: Mapping[str, str]) -> I
         part for name in _NAMES if name in groups for part in (f"--{name.lower().replace('_', '-')}", groups[name])
     ]
     errors = (scratch / "fakes.log").open("wb")
+    # What it writes, certificates and the files of running steps, lies in the rehearsal's folder and goes with it.
+    own = {**os.environ, "TMPDIR": str(scratch)}
     server = subprocess.Popen(
         [python, "-m", "fakes", "serve", "--port", "0", *names],
-        cwd=root, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
+        cwd=root, env=own, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True,
+        start_new_session=True,
     )  # fmt: skip
     try:
         assert server.stdout is not None  # noqa: S101
@@ -114,7 +133,7 @@ def _fake(root: Path, venv: Path, scratch: Path, groups: Mapping[str, str]) -> I
             raise RehearseError(f"the fake did not start: {(scratch / 'fakes.log').read_text()[-400:]}")
         printed = subprocess.run(
             [python, "-m", "fakes", "env", "--address", found[0], "--format", "json"],
-            cwd=root, capture_output=True, text=True, check=True,
+            cwd=root, env=own, capture_output=True, text=True, check=True,
         )  # fmt: skip
         yield json.loads(printed.stdout)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,22 @@ from rehearse.run.results import FAILED, GOOD, SUCCEEDED, RunResult, StepResult
 from rehearse.run.table import Board
 from rehearse.run.world import World
 
-# A change of the settings that makes another model, and registers it whether it is better or not.
-ANOTHER_MODEL = {"RUN_EVALUATION": "false", "MLOPS_TRAIN_SEED": "7"}
-DEPLOYMENT = "mlops deploy"
+RELEASE = "mlops release"
+# A machine that rehearses is no production: few answers are watched, and how fast they come says nothing.
+CANARY = {"MLOPS_CANARY_REQUESTS": "10", "MLOPS_CANARY_MAX_LATENCY_RATIO": "100"}
 # Refused connections are tried again until a deadline; a rehearsal that knows better does not wait for it.
 _SMOKE = ".venv/bin/mlops smoke --stage production"
 SOONER = {_SMOKE: f"{_SMOKE} --timeout 3"}
+# The week's data: what is asked for has grown by a tenth, so that training again finds a better model.
+NEW_DATA = """
+import sys
+from model import dataset
+
+table = dataset.sample()
+table[dataset.TARGET.name] *= 1.1
+table.to_csv(sys.argv[1], index=False)
+"""
+SHIFTED = "bmi"
 
 
 class Story:
@@ -63,7 +74,7 @@ class Story:
             open_cloud(self.backend, self.root, self.scratch, groups) as cloud,
             Board(verbose=self.verbose) as board,
         ):
-            world = World(self.root, self.scratch, cloud.venv, cloud.environment, cloud.signed_in)
+            world = World(self.root, self.scratch, cloud.venv, {**cloud.environment, **CANARY}, cloud.signed_in)
             engine = self._engine(world, board)
             try:
                 if names:
@@ -88,9 +99,12 @@ class Story:
         kind: Any = AzureEngine if self.kind == "azure" else GithubEngine
         return kind(world, self.kit.project, **options)
 
-    def _run(self, engine: Any, name: str, reason: str, *, red: bool = False) -> list[RunResult]:
+    def _run(
+        self, engine: Any, name: str, reason: str, *, red: bool = False, changes: Mapping[str, str] | None = None
+    ) -> list[RunResult]:
         """Run a pipeline and what it triggers; a run that fails is a failure, unless it must be `red`."""
-        results: list[RunResult] = self.kit.run(engine, name, reason=reason)
+        kit = open_kit(self.kind, self.root, {**self.kit.overrides, **changes}) if changes else self.kit
+        results: list[RunResult] = kit.run(engine, name, reason=reason)
         for result in results:
             if result.state not in GOOD and not red:
                 self.failures.append(f"{result.pipeline} {result.id} is {result.state}" + _cause(result))
@@ -105,34 +119,46 @@ class Story:
         self._expect(outcomes.kept(self._run(engine, "retrain", "Schedule")))
         source = self.root / ".pipelines" / "batch-sample.csv"
         self._expect(outcomes.scored(self._run(engine, "batch", "Schedule"), self.scratch, source))
-        sabotaged = self._sabotaged(engine, cloud)
+        self._expect(outcomes.monitored(self._run(engine, "monitor", "Schedule"), self.scratch, ""))
+        changes = {"MONITOR_INPUT": str(_shifted(source, self.scratch / "shifted.csv"))}
+        alarm = self._run(engine, "monitor", "Schedule", red=True, changes=changes)
+        self._expect(outcomes.monitored(alarm, self.scratch, SHIFTED), alarm)
+        data = self.scratch / "new-data.csv"
+        cloud.python(NEW_DATA, str(data))
+        cloud.mlops("data", "register", str(data))
+        sabotaged = self._sabotaged(engine, cloud, outcomes)
         self._expect(outcomes.rolled_back(sabotaged), sabotaged)
 
-    def _sabotaged(self, engine: Any, cloud: Cloud) -> list[RunResult]:
-        """Release another model, and stop the production service between its deployment and its smoke test."""
-        watched, board = engine.world.extra, engine.observe
+    def _sabotaged(self, engine: Any, cloud: Cloud, outcomes: Outcomes) -> list[RunResult]:
+        """Train again on new data; take the production service away between its release and its smoke test."""
+        board, shortened, problems = engine.observe, self.kit.project.shortened, list[str]()
+        struck = False
 
         def observe(run: RunResult, changed: Any) -> None:
+            nonlocal struck
             board(run, changed)
-            if not isinstance(changed, StepResult) or changed.state != SUCCEEDED or changed.note.startswith("sabotage"):
+            if struck or not isinstance(changed, StepResult) or RELEASE not in (changed.command or ""):
                 return
-            if DEPLOYMENT in (changed.command or "") and "--stage production" in (changed.command or ""):
+            if changed.state == SUCCEEDED:
+                struck = True
+                problems.extend(outcomes.canary(run))
                 changed.note = "sabotage: the service is taken away now"
-                service = next(item for item in cloud.mlops("services", "list") if item["stage"] == "production")
-                # Azure has no way to stop a service: there it is deleted.
-                how = ["stop", service["name"]] if self.backend == "local" else ["delete", service["name"], "--yes"]
-                cloud.mlops("services", *how)
+                name = outcomes.state.service("production").name
+                # Deleted, not stopped: Azure cannot stop one, and the port of a stopped local service may be somebody
+                # else's before the rollback needs it.
+                cloud.mlops("services", "delete", name, "--yes")
 
-        shortened = self.kit.project.shortened
-        engine.world.extra = {**watched, **ANOTHER_MODEL}
         self.kit.project.shortened = {**shortened, **SOONER}
         engine.watch(observe)
         try:
-            return self._run(engine, "ci", "IndividualCI", red=True)
+            results = self._run(engine, "retrain", "Schedule", red=True)
         finally:
-            engine.world.extra = watched
             self.kit.project.shortened = shortened
             engine.watch(board)
+        if not struck:
+            problems.append("nothing was released to production, so nothing could be taken away")
+        self._expect(problems, results)
+        return results
 
     def _expect(self, problems: list[str], runs: Sequence[RunResult] = ()) -> None:
         if problems:
@@ -145,6 +171,16 @@ class Story:
             click.echo(f"rehearse: {failure}", err=True)
         if not self.failures:
             click.echo("rehearse: every pipeline did what it must", err=True)
+
+
+def _shifted(source: Path, target: Path) -> Path:
+    """A copy of a table in which one feature has doubled."""
+    with source.open(newline="") as lines, target.open("w", newline="") as copy:
+        rows = csv.DictReader(lines)
+        writer = csv.DictWriter(copy, rows.fieldnames or [])
+        writer.writeheader()
+        writer.writerows({**row, SHIFTED: float(row[SHIFTED]) * 2} for row in rows)
+    return target
 
 
 class Stopped(RehearseError):

@@ -18,7 +18,7 @@ _EVENTS = {"PullRequest": "pull_request", "IndividualCI": "push", "Schedule": "s
 
 
 class GithubWorkflows:
-    """Workflows of one repository. ``overrides`` are variables of the repository (``vars``)."""
+    """Workflows of one repository. ``overrides`` are variables of the files, and of the repository (``vars``)."""
 
     kind = "github"
 
@@ -35,7 +35,11 @@ class GithubWorkflows:
             raise PipelineError(
                 f"there is no workflow {name!r}", hint=f"there are: {', '.join(self.project.workflows)}"
             )
-        return workflow(self.root / self.project.workflows[name], self.root, name)
+        read = workflow(self.root / self.project.workflows[name], self.root, name)
+        for entry in [*read.variables, *(entry for stage in read.stages for entry in stage.variables)]:
+            if entry.name in self.overrides:
+                entry.value = self.overrides[entry.name]
+        return read
 
     def problems(self, name: str) -> list[RehearseError]:
         """What is wrong with a workflow, without running it."""

@@ -32,7 +32,7 @@ def test_mlops_commands_exist(page: str) -> None:
     for line in re.findall(r"(?:^|[`'/])mlops ([a-z][^`'#\n]*)", text, re.MULTILINE):
         words = line.split()
         command: Any = cli
-        while isinstance(command, click.Group) and words:
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
             command = command.get_command(click.Context(cli), words.pop(0))
         assert command is not None, f"{page}: mlops {line}"
         options = {option for item in command.params for option in item.opts}

@@ -119,7 +119,7 @@ def test_commands_of_the_steps_exist(root: Path) -> None:
                         continue
                     command: Any = cli
                     context = click.Context(cli)
-                    while isinstance(command, click.Group):
+                    while isinstance(command, click.Group) and not words[0].startswith("-"):
                         command = command.get_command(context, words.pop(0))
                     assert command is not None, f"{step.where}: no command {step.script}"
                     options = {option for item in command.params for option in item.opts}
@@ -140,6 +140,18 @@ def _plain(value: Any, task: bool = False) -> Any:
     if task and str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
     return "" if value is None else str(value)
+
+
+def test_the_sample_that_is_scored_and_monitored_is_of_this_model(root: Path) -> None:
+    """The rows keep the data contract, and look like the data that the model is trained on."""
+    import pandas
+
+    from model import contract, dataset, profile
+
+    frame = pandas.read_csv(root / ".pipelines" / "batch-sample.csv")
+    assert contract.check(frame, dataset.FEATURES, minimum_rows=1).violations == ()
+    known = profile.make(dataset.sample(), (*dataset.FEATURES, dataset.TARGET))
+    assert [shift for shift in profile.measure(known, frame, dataset.FEATURES) if shift.shifted] == []
 
 
 def test_no_file_is_executable_by_accident(root: Path) -> None:
