@@ -159,7 +159,12 @@ infra-apply: ## make or change the Azure resources of infra/ (needs az, signed i
 
 .PHONY: rehearse
 rehearse: $(VENV)/.dev ## run the delivery pipelines themselves on this machine (KIND=azure|github BACKEND=azure|local)
-	$(BIN)/python -m rehearse run --kind $(or $(KIND),azure) --backend $(or $(BACKEND),local)
+	$(BIN)/python -m rehearse run --kind $(or $(KIND),azure) --backend $(or $(BACKEND),azure)
+
+RELEASES ?= 100
+.PHONY: soak-releases
+soak-releases: $(VENV)/.dev ## RELEASES releases to the faked AKS, each with a fault at a random point (SEED=... for others)
+	MLOPS_TEST_RELEASES=$(RELEASES) $(if $(SEED),MLOPS_TEST_SEED=$(SEED)) $(PYTEST) -n 0 tests/deploy/test_azure_releases.py
 
 .PHONY: format
 format: $(VENV)/.dev ## format the code
