@@ -243,7 +243,8 @@ def test_paths_that_do_not_fit(tmp_path: Path) -> None:
         pairs(tmp_path / "in.csv", tmp_path / "out.txt")
 
 
-def test_a_scoring_program_does_not_outlive_a_killed_starter(model_dir: Path) -> None:
+@pytest.mark.parametrize("killed", ["starter", "leash"])
+def test_a_scoring_program_does_not_outlive_who_started_it(model_dir: Path, killed: str) -> None:
     program = (
         "import sys, time\n"
         "from pipeline.batching.host import HostSpec, ScoringHost\n"
@@ -256,13 +257,16 @@ def test_a_scoring_program_does_not_outlive_a_killed_starter(model_dir: Path) ->
     leash = int(starter.stdout.readline())
     children = Path(f"/proc/{leash}/task/{leash}/children")
     started = [int(pid) for pid in children.read_text().split()] if children.exists() else []
-    os.kill(starter.pid, signal.SIGKILL)
-    starter.wait()
-    starter.stdout.close()
-    deadline = time.monotonic() + 60
-    while any(alive(pid) for pid in (leash, *started)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    os.kill(starter.pid if killed == "starter" else leash, signal.SIGKILL)
+    try:
+        deadline = time.monotonic() + 60
+        while any(alive(pid) for pid in (leash, *started)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        starter.kill()
+        starter.wait()
+        starter.stdout.close()
 
 
 def test_a_full_disk(make_options: Make, sample: pandas.DataFrame, tmp_path: Path) -> None:
