@@ -26,6 +26,7 @@ class Gate:
         self._slots = slots
         self._busy = 0
         self._waiting = 0
+        self._present = 0
 
     @property
     def busy(self) -> int:
@@ -43,6 +44,23 @@ class Gate:
         with self._changed:
             self._slots = slots
             self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def present(self) -> Iterator[None]:
+        """Count a request from when it is sent this way until it is answered: `drained` waits for it."""
+        with self._changed:
+            self._present += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._present -= 1
+                self._changed.notify_all()
+
+    def drained(self, timeout: float) -> bool:
+        """Wait up to `timeout` seconds until no request is present; whether that came to pass."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._present, timeout)
 
     @contextlib.contextmanager
     def slot(self, wait: float) -> Iterator[None]:

@@ -8,6 +8,7 @@ endpoint versions.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import time
 from collections.abc import Iterable
@@ -34,7 +35,7 @@ ACI_TIMEOUT_MS = 60_000
 ACI_QUEUE_MS = 30_000
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Refused(Exception):
     """The front end answers by itself."""
 
@@ -86,25 +87,40 @@ class Frontends(Backend):
         Refused
             The front end answers by itself: no such service, not allowed, too large, too many, too slow, broken.
         """
-        with self.state.lock:
-            target = self._route(hostname, path)
-            service, unit = target.service, target.unit
-            self._authorize(service, authorization)
-            deployment = unit.serving
-            wait, timeout = self._times(unit)
+        with contextlib.ExitStack() as stack:
+            with self.state.lock:
+                target = self._route(hostname, path)
+                self._authorize(target.service, authorization)
+                deployment = target.unit.serving
+                times = self._times(target.unit)
+                running = self._services.runtime.get(deployment.id) if deployment else None
+                if running is not None:
+                    # Seen together with what serves: an update waits for this request before it ends the process.
+                    stack.enter_context(running.gate.present())
+            inner = target.path + (f"?{query}" if query else "")
+            return self._forward(target, deployment, running, times, (method, inner, headers, body)), target
+
+    def _forward(
+        self,
+        target: Target,
+        deployment: Deployment | None,
+        running: Running | None,
+        times: tuple[float, float],
+        request: tuple[str, str, Iterable[tuple[str, str]], bytes],
+    ) -> HostAnswer:
+        service, unit, body = target.service, target.unit, request[-1]
+        wait, timeout = times
         if service.compute_type != ACI and len(body) > self.max_payload:
             raise Refused(413, f"Request body is larger than {self.max_payload} bytes")
-        running = self._services.runtime.get(deployment.id) if deployment else None
         if deployment is None or running is None or running.host is None:
             raise Refused(503, words.no_replica(service.name))
         _scale(unit, running)
-        inner = target.path + (f"?{query}" if query else "")
         try:
             with running.gate.slot(wait):
                 port = running.host.port
                 if port is None or not running.host.running:
                     raise NoAnswer
-                return forward(port, method, inner, headers, body, timeout=timeout), target
+                return forward(port, *request, timeout=timeout)
         except Overloaded as full:
             raise Refused(503, words.overloaded(service.name)) from full
         except TooSlow as slow:

@@ -26,7 +26,7 @@ from fakes.services.webservices.records import (
     Unit,
     Webservice,
 )
-from fakes.services.webservices.runtime import INIT_LOG, Running
+from fakes.services.webservices.runtime import GRACE, INIT_LOG, Running
 
 if TYPE_CHECKING:
     from fakes.core.tenancy import Workspace
@@ -216,7 +216,7 @@ class Deployer:
             unit.serving = None
 
     def _retire_soon(self, deployment: Deployment) -> None:
-        self._state.background.run("retire", lambda: self._services.runtime.retire(deployment.id))
+        self._state.background.run("retire", lambda: self._services.runtime.retire(deployment.id, GRACE))
 
     def _units_of(self, deployment: Deployment) -> list[Unit]:
         """The units that want a deployment now; an update replaces the objects."""

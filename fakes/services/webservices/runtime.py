@@ -24,6 +24,8 @@ LOG = "container.log"
 INIT_LOG = "init.log"
 # A container that ends this often right after it was started is not started again.
 MAX_RESTARTS = 5
+# What Kubernetes gives a pod that a rolling update replaces (terminationGracePeriodSeconds).
+GRACE = 30.0
 
 
 @dataclass
@@ -112,8 +114,11 @@ class Runtime:
             host.stop()
         return host
 
-    def retire(self, deployment_id: str) -> None:
-        """Stop a deployment's process and remove its files."""
+    def retire(self, deployment_id: str, grace: float = 0.0) -> None:
+        """Stop a deployment's process and remove its files; requests on their way to it get `grace` seconds."""
+        waiting = self.get(deployment_id) if grace else None
+        if waiting is not None:
+            waiting.gate.drained(grace)  # still listed meanwhile, so that a reset ends it at once
         with self._lock:
             running = self._running.pop(deployment_id, None)
         if running is not None:
