@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -63,7 +64,7 @@ class AzureServices(Services):
         existing = self._existing(request.service)
         kind = self._kind(existing) if existing is not None else self._kinds[self._targets.get(request.stage, "aci")]
         kind.deploy(request, existing, traffic, timeout, say)
-        item = self._find(request.service)
+        item = self._deployed(request.service)
         info = self._info(item)
         if info.state is not ServiceState.HEALTHY:
             raise DeployFailed(
@@ -175,6 +176,15 @@ class AzureServices(Services):
         if found is None:
             raise ServiceNotFound(f"there is no service {service!r}", hint="mlops services list")
         return found
+
+    def _deployed(self, service: str) -> Any:
+        """What has just been deployed. It serves: one answer that goes wrong must not make a failure of it."""
+        for pause in (0.2, 1.0):
+            try:
+                return self._find(service)
+            except DeployError:
+                time.sleep(pause)
+        return self._find(service)
 
     def _kind(self, item: Any) -> Aci | Aks:
         return self._kinds["aks" if hasattr(item, "versions") else "aci"]
