@@ -139,21 +139,25 @@ class Aks:
             AksEndpoint.container_resource_requirements = None
         model = request.package.model
         say(f"adding {model.reference} to {request.service} as {name}, without traffic")
-        with ours(f"deploying {request.service}"), inference_config(request.package, request.env) as inference:
-            models = [Model(self._workspace.sdk, id=model.reference)]
-            with untracked():
-                endpoint.create_version(
-                    name,
-                    models=models,
-                    inference_config=inference,
-                    tags=tags_of(request),
-                    traffic_percentile=0,
-                    description=f"{request.stage}: {model.reference}",
-                    **self._resources(request),
-                )
+        sent = False
         try:
+            with ours(f"deploying {request.service}"), inference_config(request.package, request.env) as inference:
+                models = [Model(self._workspace.sdk, id=model.reference)]
+                with untracked():
+                    endpoint.create_version(
+                        name,
+                        models=models,
+                        inference_config=inference,
+                        tags=tags_of(request),
+                        traffic_percentile=0,
+                        description=f"{request.stage}: {model.reference}",
+                        **self._resources(request),
+                    )
+            sent = True
             wait(endpoint, request, timeout)
         except BaseException as error:
+            if not sent and isinstance(error, Exception):
+                raise  # refused: nothing was added. An interrupt may come after Azure has taken the request
             back = f"taking {model.reference} back"
             say(back)
             with undoing(error, back, say):

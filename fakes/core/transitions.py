@@ -75,7 +75,7 @@ class Transitions:
         return {k: {"mode": t.mode, "after": t.after, "failure": t.failure} for k, t in sorted(self._rules.items())}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Failure(Exception):
     """Raised by the work of an operation: it ends as failed with this error."""
 

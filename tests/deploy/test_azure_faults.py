@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import fakes
-from deploy.azure.common import UNDER_WAY
+from deploy.azure.common import UNDER_WAY, untracked
 from deploy.azure.images import AzureImageBuilder
 from deploy.azure.services import AzureServices
 from deploy.errors import DeployConflict, DeployFailed, DeployTimeout, EngineUnavailable, ServiceNotFound
@@ -246,6 +247,31 @@ def test_an_interrupt_leaves_what_the_next_run_repairs(
         services.deploy(project.request(4.0), progress=azure.say)
     assert any("did not work either" in line and "under way" in line for line in azure.said)
     assert answer_of(services) == 6.0
+    azure.cancel_all()
+    services.deploy(project.request(5.0))
+    assert answer_of(services) == 10.0
+    assert [item.traffic for item in services.revisions("line-qa")] == [100]
+
+
+def test_an_interrupt_as_azure_takes_the_request_is_taken_back_too(
+    services: AzureServices, project: Project, azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.deploy(project.request(3.0))
+    presses = iter([True])
+
+    @contextlib.contextmanager
+    def pressed() -> Iterator[None]:
+        """The SDK's call, and Ctrl-C right after it, once."""
+        with untracked():
+            yield
+        if next(presses, False):
+            raise KeyboardInterrupt
+
+    for module in ("aks", "aci"):
+        monkeypatch.setattr(f"deploy.azure.{module}.untracked", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        services.deploy(project.request(4.0), progress=azure.say)
+    assert any("back" in line for line in azure.said)
     azure.cancel_all()
     services.deploy(project.request(5.0))
     assert answer_of(services) == 10.0
