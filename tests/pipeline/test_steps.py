@@ -74,6 +74,7 @@ def test_a_first_run_registers_with_lineage(
     assert move.why.startswith("first model")
 
 
+@pytest.mark.slow
 def test_parents_children_parameters_metrics_and_files(
     make_runner: Callable[..., LocalRunner], seams: Seams, config: PipelineConfig
 ) -> None:
@@ -108,6 +109,7 @@ def test_equal_is_kept_and_registers_nothing(runner: LocalRunner, seams: Seams, 
     assert (tags["decision"], tags["register"]) == ("keep", "skipped")
 
 
+@pytest.mark.slow
 def test_keep_cancels_the_run_for_those_who_rely_on_it(
     runner: LocalRunner, seams: Seams, config: PipelineConfig
 ) -> None:
@@ -129,6 +131,7 @@ def test_a_better_model_is_promoted(runner: LocalRunner, seams: Seams, config: P
     assert seams.models.alias("diabetes", "production") == 1
 
 
+@pytest.mark.slow
 def test_production_is_scored_again_on_other_rows(runner: LocalRunner, seams: Seams, config: PipelineConfig) -> None:
     run(runner, config)
     release(seams)
@@ -141,6 +144,7 @@ def test_production_is_scored_again_on_other_rows(runner: LocalRunner, seams: Se
     assert seams.runs.get(status.run_id).metrics["production_mse"] == result.production
 
 
+@pytest.mark.slow
 def test_stored_metrics_of_another_definition_are_not_compared(
     runner: LocalRunner, seams: Seams, config: PipelineConfig
 ) -> None:
@@ -155,6 +159,7 @@ def test_stored_metrics_of_another_definition_are_not_compared(
     assert (result.decision, result.rescored) == ("keep", True)
 
 
+@pytest.mark.slow
 def test_metric_and_direction_are_settings(runner: LocalRunner, seams: Seams, config: PipelineConfig) -> None:
     run(runner, config, parameters={"alpha": 1e5})
     release(seams)
@@ -170,6 +175,7 @@ def test_an_unknown_metric_cannot_be_decided_on(runner: LocalRunner, seams: Seam
     assert parent.state is RunState.FAILED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["changed", "does not load"])
 def test_an_unreadable_production_cannot_be_decided_on(
     runner: LocalRunner, seams: Seams, config: PipelineConfig, damage: str
@@ -190,6 +196,7 @@ def test_an_unreadable_production_cannot_be_decided_on(
     assert len(list(seams.models.versions())) == 1
 
 
+@pytest.mark.slow
 def test_without_evaluation_every_candidate_is_registered(
     runner: LocalRunner, seams: Seams, config: PipelineConfig
 ) -> None:
@@ -200,6 +207,7 @@ def test_without_evaluation_every_candidate_is_registered(
     assert seams.models.alias("diabetes", "candidate") == 2
 
 
+@pytest.mark.slow
 def test_registering_again_after_an_interruption_gives_the_same_version(
     runner: LocalRunner, seams: Seams, config: PipelineConfig
 ) -> None:
@@ -220,6 +228,7 @@ def test_the_sample_is_registered_once_with_its_profile(
     assert runner.result(status.run_id, "check_data", DataResult).reference == "diabetes:1"
 
 
+@pytest.mark.slow
 def test_a_table_of_the_users_becomes_the_next_version(
     runner: LocalRunner, seams: Seams, config: PipelineConfig, tmp_path: Path
 ) -> None:
@@ -229,6 +238,7 @@ def test_a_table_of_the_users_becomes_the_next_version(
     assert runner.result(status.run_id, "train", TrainResult).data == "diabetes:2"
 
 
+@pytest.mark.slow
 def test_an_earlier_data_set_version(runner: LocalRunner, seams: Seams, config: PipelineConfig, tmp_path: Path) -> None:
     first = run(runner, config)
     run(runner, config, data_path=csv(tmp_path / "mine.csv", progression=dataset.sample()["progression"] + 1))
@@ -255,6 +265,7 @@ def test_a_missing_file(runner: LocalRunner, seams: Seams, config: PipelineConfi
     assert list(seams.data.versions()) == []
 
 
+@pytest.mark.slow
 def test_shifted_data_is_refused_unless_it_is_allowed(
     runner: LocalRunner, seams: Seams, config: PipelineConfig, tmp_path: Path
 ) -> None:
@@ -268,6 +279,7 @@ def test_shifted_data_is_refused_unless_it_is_allowed(
     assert (result.version, len(result.violations)) == (2, 1)
 
 
+@pytest.mark.slow
 def test_data_is_compared_with_what_production_was_trained_on(
     runner: LocalRunner, seams: Seams, config: PipelineConfig, tmp_path: Path
 ) -> None:
