@@ -123,7 +123,7 @@ class FakeReadings(Readings):
     def alias(self, name: str, alias: str) -> Named:
         entries = sorted(
             (blob, content)
-            for containers in _values(self._state()["blob"]["containers"])
+            for containers in _values(self._state("blob", "containers"))
             for container in _values(containers)
             for blob, content in container["blobs"].items()
             if blob.startswith(f"mlops-promotions/{name}/{alias}/")
@@ -134,7 +134,7 @@ class FakeReadings(Readings):
         return Named(int(entry["to_version"]), entry["why"])
 
     def service(self, stage: str) -> Served:
-        for services in _values(self._state()["webservices"]["items"]):
+        for services in _values(self._state("webservices", "items")):
             for service in _values(services):
                 units = list(_values(service["units"]))
                 if any(tags.get("mlops.stage") == stage for tags in (service["tags"], *(u["tags"] for u in units))):
@@ -157,11 +157,12 @@ class FakeReadings(Readings):
         return found
 
     # ---- the fake's state ---------------------------------------------------------------------------------------
-    def _state(self) -> Any:
-        return self.cloud.fake("/state")["services"]
+    def _state(self, service: str, part: str) -> Any:
+        """A part of the state; a service that nobody has asked yet is not in it."""
+        return self.cloud.fake("/state")["services"].get(service, {}).get(part, {})
 
     def _models(self) -> Iterator[Any]:
-        for registry in _values(self._state()["models"]["registries"]):
+        for registry in _values(self._state("models", "registries")):
             yield from _values(registry["models"])
 
 
@@ -184,11 +185,10 @@ def _served(service: Any, units: list[Any]) -> Served:
         if share:
             shares[tags["mlops.model"]] = shares.get(tags["mlops.model"], 0) + share
     # Where Azure asks a service: see fakes.services.webservices.addresses, which says where that is from.
-    path = f"/api/v1/endpoint/{service['name']}/score" if endpoint else "/score"
+    path = f":80/api/v1/endpoint/{service['name']}/score" if endpoint else "/score"
     target = "aks" if endpoint else service["compute_type"].lower()
-    return Served(
-        service["name"], target, f"{service['scheme']}://{service['hostname']}{path}", service["primary_key"], shares
-    )
+    uri = f"{service['scheme']}://{service['hostname']}{path}"
+    return Served(service["name"], target, uri, service["primary_key"], shares)
 
 
 def _values(mapping: Any) -> Iterator[Any]:

@@ -59,6 +59,12 @@ def test_the_backend_is_one_variable(root: Path) -> None:
         assert commands == [step.what for work in azure for step in work.steps]
 
 
+@pytest.mark.parametrize("kind", ["azure", "github"])
+def test_a_rehearsal_can_change_a_variable_of_the_files(root: Path, kind: str) -> None:
+    expanded = open_kit(kind, root, {"MONITOR_INPUT": "other.csv"}).expand("monitor")
+    assert {entry.name: str(entry.value) for entry in expanded.variables}["MONITOR_INPUT"] == "other.csv"
+
+
 def test_production_is_gated_and_released_last(root: Path) -> None:
     works = {work.name: work for work in azure_flow(root, "ci")}
     assert (works["Deploy_QA"].environment, works["Deploy_Production"].environment) == ("qa", "production")
