@@ -25,6 +25,8 @@ RECIPE = """
 # A comment
 ARG BASE
 FROM ${BASE} AS build
+ARG SUITE
+LABEL stage=${SUITE}
 COPY app/ /opt/app/
 FROM ${BASE}
 ARG GREETING=none
@@ -69,7 +71,7 @@ class Bench:
                 info.size = len(text.encode())
                 archive.addfile(info, io.BytesIO(text.encode()))
         file.seek(0)
-        arguments = {"BASE": self.base} | options.pop("buildargs", {})
+        arguments = {"BASE": self.base, "SUITE": self.name} | options.pop("buildargs", {})
         return list(
             self.client.api.build(
                 fileobj=file,
@@ -117,6 +119,8 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     for image in client.images.list(filters={"label": f"suite={name}"}):
         for tag in image.tags:
             client.images.remove(tag, force=True)
+    for stage in client.images.list(filters={"label": f"stage={name}"}):
+        client.images.remove(stage.id, force=True)
     client.close()
 
 
