@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.doors.activation import Fake
 from registry.azure.sign_in import Account
 from registry.azure.workspace import AzureWorkspace
 from tests.live.workspace import CLUSTER, why_not
@@ -21,6 +22,12 @@ LIVE = pytest.param("live", marks=pytest.mark.live)
 DOORS = ("inprocess", "server", LIVE)
 ONE_DOOR = ("inprocess", LIVE)
 """Both doors give the same answers over the whole route table (tests/fakes/doors): one is enough for slow suites."""
+
+
+def account_in(fake: Fake) -> Account:
+    """The service principal of a fake, and its workspace."""
+    s = fake.settings
+    return Account(s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret)
 
 
 @pytest.fixture(params=DOORS)
@@ -43,15 +50,7 @@ def azure_account(azure_door: str, request: pytest.FixtureRequest) -> Iterator[A
     import fakes
 
     with fakes.mock_azure(door=azure_door) as fake:
-        settings = fake.settings
-        yield Account(
-            settings.subscription_id,
-            settings.resource_group,
-            settings.workspace_name,
-            settings.tenant_id,
-            settings.client_id,
-            settings.client_secret,
-        )
+        yield account_in(fake)
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ from fakes.core.operations import Operation
 from fakes.core.transitions import Transition
 from fakes.doors.activation import Fake
 from registry.azure.models import AzureModelRegistry
-from registry.azure.sign_in import Account
 from registry.azure.workspace import AzureWorkspace
 from registry.models import ModelVersion
+from tests.contract.azure import account_in
 from tests.contract.services import answer_of
 from tests.contract.services_project import Project
 from tests.deploy.test_azure_services import LINEAGE, AzureProject
@@ -39,10 +39,7 @@ def fake() -> Iterator[Fake]:
 
 @pytest.fixture
 def workspace(fake: Fake) -> AzureWorkspace:
-    s = fake.settings
-    return AzureWorkspace(
-        Account(s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret)
-    )
+    return AzureWorkspace(account_in(fake))
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 
 from deploy.azure.services import AksOptions, AzureServices
 from registry.azure.models import AzureModelRegistry
-from registry.azure.sign_in import Account
 from registry.azure.workspace import AzureWorkspace
 from registry.models import Lineage, ModelVersion
+from tests.contract.azure import account_in
 from tests.deploy.scoring.answers import Seen, collect
 from tests.deploy.scoring.corpus import CASES, EVENTS
 from tests.deploy.scoring.project import PYTHON, TIMEOUT_MS
@@ -41,10 +41,7 @@ def fake() -> Iterator[Fake]:
 def test_answers_differ_where_the_table_says_so_and_nowhere_else(fake: Fake, tmp_path: Path) -> None:
     from azureml.core.compute import AksCompute, ComputeTarget
 
-    s = fake.settings
-    workspace = AzureWorkspace(
-        Account(s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret)
-    )
+    workspace = AzureWorkspace(account_in(fake))
     cluster = AksCompute.attach_configuration(resource_id=CLUSTER)
     ComputeTarget.attach(workspace.sdk, "aks", cluster).wait_for_completion()
     registry = AzureModelRegistry(workspace)

@@ -9,8 +9,8 @@ import pytest
 from fakes.doors.activation import Fake
 from model import dataset
 from registry.azure.models import AzureModelRegistry
-from registry.azure.sign_in import Account
 from registry.azure.workspace import AzureWorkspace
+from tests.contract.azure import account_in
 from tests.contract.batches import trained_model
 from tests.pipeline.azure import Call, call, fake, workspace
 
@@ -60,10 +60,7 @@ def test_what_is_not_there_is_named(call: Call) -> None:
 
 
 def test_tables_are_scored_on_the_cluster(call: Call, fake: Fake, tmp_path: Path) -> None:
-    s = fake.settings
-    account = Account(
-        s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret
-    )  # fmt: skip
+    account = account_in(fake)
     models = AzureModelRegistry(AzureWorkspace(account))
     version = models.register("diabetes", trained_model(tmp_path / "model"))
     models.set_alias("diabetes", "production", version.version, who="test", why="released")

@@ -12,11 +12,11 @@ import fakes
 from fakes.doors.activation import Fake
 from registry.azure.blobs import BlobFolder
 from registry.azure.models import AzureModelRegistry
-from registry.azure.sign_in import Account
 from registry.azure.workspace import AzureWorkspace
 from registry.digests import tree_digest
 from registry.errors import AliasMoved, Unavailable
 from registry.models import AliasMove
+from tests.contract.azure import account_in
 from tests.contract.models import artifact
 
 __all__ = ["artifact"]
@@ -31,10 +31,7 @@ def fake() -> Iterator[Fake]:
 
 @pytest.fixture
 def workspace(fake: Fake) -> AzureWorkspace:
-    s = fake.settings
-    return AzureWorkspace(
-        Account(s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret)
-    )
+    return AzureWorkspace(account_in(fake))
 
 
 @pytest.fixture

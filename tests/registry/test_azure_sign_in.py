@@ -17,6 +17,7 @@ from fakes.services.signin.models import EXCHANGE, SignIn
 from registry.azure.sign_in import Account, authentication, choose_method, explain
 from registry.azure.workspace import AzureWorkspace
 from registry.errors import Unavailable
+from tests.contract.azure import account_in
 
 pytestmark = pytest.mark.azure
 NOBODY = "00000000-0000-0000-0000-0000000000ff"
@@ -31,8 +32,7 @@ def fake() -> Iterator[Fake]:
 
 @pytest.fixture
 def account(fake: Fake) -> Account:
-    s = fake.settings
-    return Account(s.subscription_id, s.resource_group, s.workspace_name, s.tenant_id, s.client_id, s.client_secret)
+    return account_in(fake)
 
 
 def refusal(account: Account) -> Unavailable:
