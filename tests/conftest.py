@@ -7,15 +7,14 @@ import signal
 
 import pytest
 
-from fakes.doors.client import STILL
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that: tests that press it could not.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The SDK reads its back-off when it is first imported, and one test in a process may do that outside of the fake: the
 # fault tests after it would wait 32 s for each answer of 429.
-os.environ.update({name: value for name, value in STILL.items() if name.endswith("BACKOFF")})
+for code in ("", "500_", "503_"):
+    os.environ[f"AZUREML_DEFAULT_{code}BACKOFF"] = "0"
 
 
 @pytest.fixture(autouse=True)
