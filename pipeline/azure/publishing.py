@@ -17,6 +17,7 @@ from pipeline.publications import check_build_id, check_content, content_digest
 from pipeline.runner import PublishedPipeline
 from registry.azure.blobs import BlobFolder
 from registry.azure.workspace import AzureWorkspace, translated
+from registry.errors import NotFound
 
 FOLDER = "mlops-pipelines/"
 
@@ -68,15 +69,14 @@ class AzurePublications:
         return _public(found)
 
     def search(self, name: str | None, build_id: str | None) -> Iterator[PublishedPipeline]:
-        """Newest first."""
-        found = []
-        for blob in self._blobs.names():
-            pipeline, _, file = blob.rpartition("/")
-            if name in (None, pipeline) and build_id in (None, file.removesuffix(".json")):
-                record = self._read(blob)
-                if record is not None:
-                    found.append(_public(record))
-        yield from sorted(found, key=lambda item: item.created, reverse=True)
+        """Newest first. Raises ``PipelineError`` for what can be no build id."""
+        if name is not None and build_id is not None:
+            check_build_id(build_id)
+            blobs = [f"{name}/{build_id}.json"]  # one request, however many builds have published
+        else:
+            blobs = [blob for blob in self._blobs.names() if _is(blob, name, build_id)]
+        records = [record for record in map(self._read, blobs) if record is not None]
+        yield from sorted(map(_public, records), key=lambda item: item.created, reverse=True)
 
     def by_id(self, published_id: str) -> PublishedPipeline | None:
         """The publication that Azure gave this id, if it is one of the kit's."""
@@ -90,10 +90,17 @@ class AzurePublications:
             return SdkPublished.get(self._workspace.sdk, published.id)
 
     def _read(self, name: str) -> dict[str, Any] | None:
-        if name not in self._blobs.names():
+        try:
+            document: dict[str, Any] = json.loads(self._blobs.read(name))
+        except NotFound:
             return None
-        document: dict[str, Any] = json.loads(self._blobs.read(name))
         return document
+
+
+def _is(blob: str, name: str | None, build_id: str | None) -> bool:
+    """Whether a blob is the publication of this pipeline and build; ``None``: of any."""
+    pipeline, _, file = blob.rpartition("/")
+    return name in (None, pipeline) and build_id in (None, file.removesuffix(".json"))
 
 
 def _public(record: dict[str, Any]) -> PublishedPipeline:
