@@ -162,7 +162,8 @@ class Release:
         """Go back to the version that the stage's alias named before, or to `to`.
 
         The log gets a new entry first, expected to follow the one that was read, so that of two rollbacks one is told;
-        then what it names is deployed.
+        then what it names is deployed. Where that fails, or does not pass, the alias goes back, and what it names then
+        is deployed again if it does not serve.
 
         Raises
         ------
@@ -182,9 +183,15 @@ class Release:
             self.deploy(stage, request, image, progress)
             self.smoke(stage, version)
         except BaseException as error:
-            # What serves is what served before: the alias must say so too.
+            # The target may have its traffic already: both the alias and what serves must be what they were.
             why = f"{ROLLBACK} to version {target} failed: {type(error).__name__}"
-            self.registry.set_alias(model, stage, now, who=self.who, why=why, expect=target)
+            before = f"{model}:{now}" if now is not None else "what was there"
+            progress(f"{why}: putting {before} back")
+            try:
+                self.registry.set_alias(model, stage, now, who=self.who, why=why, expect=target)
+                self.ensure(stage, model, progress)
+            except Exception as also:
+                progress(f"putting {before} back did not work either: {also}")
             raise
         return move
 

@@ -249,6 +249,30 @@ def test_a_rollback_that_fails_leaves_alias_and_service_agreeing(release: Releas
     assert "failed" in release.registry.history("m", "production")[-1].why
 
 
+@pytest.mark.parametrize("error", [SmokeFailed("no answer", phase="smoke"), KeyboardInterrupt()])
+def test_a_rollback_that_fails_after_its_deployment_gives_way_again(
+    release: Release, desk: Desk, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    for version in register(release, 2):
+        release.release_to("production", version, silent, why="released")
+
+    def fails(self: Release, stage: str, version: ModelVersion, *, timeout: float = 60.0) -> None:
+        raise error
+
+    monkeypatch.setattr(Quiet, "smoke", fails)
+    said: list[str] = []
+    with pytest.raises(type(error)):
+        release.rollback("production", "m", said.append)
+    assert release.registry.alias("m", "production") == 2
+    assert desk.serving["m-production"] == "m:2"
+    assert f"rollback to version 1 failed: {type(error).__name__}: putting m:2 back" in said
+    # where that does not work either, what went wrong first is what is told
+    desk.broken = {"m:2"}
+    with pytest.raises(type(error)):
+        release.rollback("production", "m", said.append)
+    assert said[-1] == "putting m:2 back did not work either: m:2 does not come up"
+
+
 def test_of_two_rollbacks_at_once_one_is_told(release: Release, desk: Desk) -> None:
     one, two, three = register(release, 3)
     for version in (one, two, three):
