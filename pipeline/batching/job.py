@@ -145,11 +145,16 @@ def write_table(
         say(f"{target}: done already, {before.rows} rows")
         return _report(before, target, errors, already_done=True)
     out = sink(target, header)
-    progress = before or job
-    out.rewind(progress.mark)
-    _rewind_errors(errors, progress.errors_mark)
     if before is not None:
-        say(f"{target}: going on after {before.rows} rows")
+        if _lists(errors, before) and out.rewind(before.mark):
+            say(f"{target}: going on after {before.rows} rows")
+        else:
+            say(f"{target}: begun anew, what an interrupted job had written is not all there")
+            before = None
+    if before is None:
+        out.rewind(None)
+    progress = before or job
+    _rewind_errors(errors, progress.errors_mark)
     work = chunks(source, options.chunk_rows, skip=progress.rows)
     for rows, values in scored(work, header):
         progress = _write(out, errors, rows, values, progress)
@@ -303,8 +308,13 @@ def _before(state: Path, target: Path, job: Progress, *, overwrite: bool) -> Pro
     return None
 
 
+def _lists(errors: Path, before: Progress) -> bool:
+    """Whether the bad rows that an interrupted job had found are still listed."""
+    return not before.bad_rows or (errors.is_file() and errors.stat().st_size >= before.errors_mark)
+
+
 def _rewind_errors(errors: Path, mark: int) -> None:
-    if mark and errors.is_file():
+    if mark and errors.is_file() and errors.stat().st_size >= mark:
         os.truncate(errors, mark)
         return
     errors.write_text("row,column,reason\n", encoding="utf-8")

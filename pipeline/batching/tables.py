@@ -103,8 +103,12 @@ class Sink(ABC):
         """Write one part and return what :meth:`rewind` needs to come back to here."""
 
     @abstractmethod
-    def rewind(self, mark: Any) -> None:
-        """Drop everything written after a mark; ``None``: everything."""
+    def rewind(self, mark: Any) -> bool:
+        """Drop everything written after a mark; ``None``: everything.
+
+        False, and nothing is dropped, when what was written before the mark is not all there: a job that was killed
+        between :meth:`finish` and its last word about itself has put it into place already.
+        """
 
     @abstractmethod
     def finish(self) -> None:
@@ -130,12 +134,15 @@ class CsvSink(Sink):
             os.fsync(file.fileno())
             return file.tell()
 
-    def rewind(self, mark: Any) -> None:
+    def rewind(self, mark: Any) -> bool:
         if mark is None:
             with self.partial.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerow(self.header)
-        else:
-            os.truncate(self.partial, mark)
+            return True
+        if not self.partial.is_file() or self.partial.stat().st_size < mark:  # truncating would fill it up with NULs
+            return False
+        os.truncate(self.partial, mark)
+        return True
 
     def finish(self) -> None:
         self.partial.replace(self.target)
@@ -158,23 +165,29 @@ class ParquetSink(Sink):
         padded = [[*row, *[None] * (width - len(row))][:width] for row in rows]
         lists = [*zip(*padded, strict=True), predictions]
         table = pyarrow.table(dict(zip(self.header, (pyarrow.array(list(cells)) for cells in lists), strict=True)))
-        parquet.write_table(table, self.parts / f"{self.count:08}.parquet")
+        parquet.write_table(table, self._part(self.count))
         self.count += 1
         return self.count
 
-    def rewind(self, mark: Any) -> None:
+    def _part(self, number: int) -> Path:
+        return self.parts / f"{number:08}.parquet"
+
+    def rewind(self, mark: Any) -> bool:
+        if not all(self._part(number).is_file() for number in range(mark or 0)):
+            return False
         self.count = mark or 0
         self.parts.mkdir(parents=True, exist_ok=True)
         for part in self.parts.iterdir():
             if not part.stem.isdecimal() or int(part.stem) >= self.count:
                 part.unlink()
+        return True
 
     def finish(self) -> None:
         import pyarrow
         from pyarrow import parquet
 
-        files = sorted(self.parts.glob("*.parquet"))
-        if not files:  # a table without rows is one all the same
+        files = [self._part(number) for number in range(self.count)]
+        if not self.count:  # a table without rows is one all the same
             nothing: list[Any] = []
             parquet.write_table(pyarrow.table(dict.fromkeys(self.header, nothing)), self.parts / "0.parquet")
             files = [self.parts / "0.parquet"]

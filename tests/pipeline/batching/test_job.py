@@ -19,7 +19,7 @@ from mlops.exit_codes import exit_code_of
 from model.errors import DataNotFound, DataUnreadable
 from pipeline.batching import host, job
 from pipeline.batching.job import BatchOptions, FileReport, score_file
-from pipeline.batching.tables import pairs
+from pipeline.batching.tables import CsvSink, pairs, sink
 from pipeline.engine import engine
 from pipeline.errors import PipelineConflict, PipelineError
 from pipeline.local.state import alive
@@ -32,6 +32,12 @@ Make = Callable[..., BatchOptions]
 def score(source: Path, target: Path, options: BatchOptions) -> FileReport:
     with engine("threading", n_jobs=options.jobs):
         return score_file(source, target, options, lambda line: None)
+
+
+def one_bad_row(sample: pandas.DataFrame) -> pandas.DataFrame:
+    table: pandas.DataFrame = sample.head(60).astype(object)
+    table.loc[1, "sex"] = "one"
+    return table
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -331,3 +337,56 @@ def test_a_row_that_is_known_to_be_bad_stops_a_job_that_is_done(
     assert score(source, target, make_options()).bad_rows
     with pytest.raises(DataUnreadable, match="column sex: 'one' is not a number"):
         score(source, target, make_options(stop_on_bad=True))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_job_that_was_killed_between_its_output_and_its_last_word_is_done_again(
+    make_options: Make, sample: pandas.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / f"out{suffix}"
+    one_bad_row(sample).to_csv(source, index=False)
+    write = job.Progress.write
+
+    def killed(progress: job.Progress, path: Path) -> None:
+        if progress.done:
+            raise KeyboardInterrupt
+        write(progress, path)
+
+    monkeypatch.setattr(job.Progress, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        score(source, target, make_options())
+    whole = target.read_bytes()
+    monkeypatch.setattr(job.Progress, "write", write)
+    report = score(source, target, make_options())
+    assert (report.rows, report.bad_rows, report.resumed_at) == (60, 1, None)
+    assert target.read_bytes() == whole
+    assert [row["row"] for row in rows_of(Path(str(report.errors)))] == ["2"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_sink_does_not_go_on_where_it_never_was(tmp_path: Path, suffix: str) -> None:
+    out = sink(tmp_path / f"out{suffix}", ["age"])
+    out.rewind(None)
+    marks = [out.append([[number]], [number / 2]) for number in range(3)]
+    assert out.rewind(marks[1])
+    assert not out.rewind(marks[2])
+    out.append([[7]], [3.5])  # and is as it was
+    out.finish()
+    read = pandas.read_csv if suffix == ".csv" else pandas.read_parquet
+    assert read(tmp_path / f"out{suffix}")["age"].tolist() == [0, 1, 7]
+    assert not out.rewind(marks[0])
+
+
+def test_a_list_of_bad_rows_that_is_lost_is_made_again(
+    make_options: Make, sample: pandas.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    one_bad_row(sample).to_csv(source, index=False)
+    monkeypatch.setattr(CsvSink, "finish", lambda out: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        score(source, target, make_options())
+    monkeypatch.undo()
+    job.errors_file(target).unlink()
+    report = score(source, target, make_options())
+    assert (report.rows, report.bad_rows, report.resumed_at) == (60, 1, None)
+    assert [row["row"] for row in rows_of(job.errors_file(target))] == ["2"]
