@@ -6,6 +6,7 @@ and stays there, so the memory of the process does not grow with what is uploade
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import weakref
@@ -30,6 +31,11 @@ class TooLarge(Exception):
     """There are more bytes than allowed."""
 
 
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child forgets no more than its copy
+        path.unlink(missing_ok=True)
+
+
 class Content:
     """Bytes that do not change. Those in a file are removed together with the last reference to this object.
 
@@ -49,7 +55,7 @@ class Content:
         made = cls()
         made._path, made.size = path, size
         # Not at exit: the whole folder goes then.
-        weakref.finalize(made, path.unlink, missing_ok=True).atexit = False  # type: ignore[misc]
+        weakref.finalize(made, _remove, path, os.getpid()).atexit = False  # type: ignore[misc]
         return made
 
     def __len__(self) -> int:

@@ -32,6 +32,7 @@ class SharedServer:
         self._application = application
         self._lock = threading.RLock()
         self._address: str | None = None
+        self._folder = Path()
         self._watching = False
         self._wanted: Callable[[], bool] = lambda: False
 
@@ -53,9 +54,10 @@ class SharedServer:
                 from fakes.doors.server import Server
 
                 server = Server(self._application, tunnel=True).start()
-                write_certificates(process_folder(), server.authority.pem)
+                self._folder = process_folder()  # kept: that of a forked child is another
+                write_certificates(self._folder, server.authority.pem)
                 self._address = server.address
-            return proxy_variables(self._address, process_folder(), other_hosts=other_hosts)
+            return proxy_variables(self._address, self._folder, other_hosts=other_hosts)
 
     def enter_environment(self, *, other_hosts: bool = True) -> None:
         """Set the variables in this process, for child processes and the native engine."""
