@@ -56,7 +56,7 @@ class AzureImageBuilder(ImageBuilder):
                 f"the image of {request.model.reference} was not built: {message(package.error or package.state)}",
                 phase="build",
                 logs=_log(package),
-                hint=f"the whole log: {getattr(package, 'build_log_uri', None) or 'in the portal'}",
+                hint="the whole log is in the portal",  # its address carries a signature: not for logs
             )
         # The SDK tells no content digest; the label carries the model's.
         return Image(

@@ -312,5 +312,6 @@ def test_an_image_that_is_never_built(workspace: AzureWorkspace, project: Projec
     with pytest.raises(DeployFailed, match="was not built") as failed:
         AzureImageBuilder(workspace).build(package)
     assert "no space in the registry" in str(failed.value)
+    assert failed.value.hint == "the whole log is in the portal"  # not its address, whose signature is a key to it
     fake.state.transitions.clear()
     assert AzureImageBuilder(workspace).build(package).reference.endswith(f"/line:1-{package.model.digest[7:19]}")
