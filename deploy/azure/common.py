@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -93,9 +94,25 @@ def untracked() -> Iterator[None]:
     It adds the commit of the working folder to every change of a service, as properties, which "cannot be changed after
     deployment" (its own words), and a release comes from another commit than the one before. What serves is in our
     tags, and which commit made it is in the model's lineage.
+
+    Variables come before the working folder: the SDK's (``AZUREML_GIT_COMMIT``) and git's (``GIT_DIR``, which a hook
+    sets). The folder for temporary files may itself lie in a repository.
     """
-    with tempfile.TemporaryDirectory(prefix="mlops-untracked-") as folder, inside(Path(folder)):
+    with tempfile.TemporaryDirectory(prefix="mlops-untracked-") as folder, inside(Path(folder)), _no_git_above(folder):
         yield
+
+
+@contextlib.contextmanager
+def _no_git_above(folder: str) -> Iterator[None]:
+    taken = {name: value for name, value in os.environ.items() if name.startswith(("AZUREML_GIT_", "GIT_"))}
+    try:
+        for name in taken:
+            del os.environ[name]
+        os.environ["GIT_CEILING_DIRECTORIES"] = str(Path(folder).resolve().parent)
+        yield
+    finally:
+        os.environ.pop("GIT_CEILING_DIRECTORIES", None)
+        os.environ.update(taken)
 
 
 def wait(item: Any, request: DeployRequest, timeout: float) -> None:
