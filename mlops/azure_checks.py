@@ -159,11 +159,21 @@ def _attach(settings: Settings) -> str:
 
 def quota_check(region: Region, settings: Settings, cluster: Any) -> Check:
     """Whether the training cluster, as it is or as the settings want it, can have its nodes."""
+    from deploy.azure.common import ours
+    from deploy.errors import DeployError
+
     if cluster is None:
         size, most, low = settings["azure.compute_sku"], settings["azure.compute_max"], False
         least, now = settings["azure.compute_min"], 0
     else:
-        scale, status = cluster.scale_settings, cluster.get_status()
+        if (found := _unscaled(cluster)) is not None:
+            return found
+        scale = cluster.scale_settings
+        try:
+            with ours(f"nodes of {cluster.name}"):  # the SDK prints what it makes of a cluster that is being created
+                status = cluster.get_status()
+        except DeployError as error:
+            return Check("quota", "note", str(error), error.hint or "")
         size, most, least = str(cluster.vm_size), int(scale.maximum_node_count), int(scale.minimum_node_count)
         low = str(cluster.vm_priority or "").lower() == "lowpriority"
         now = int(getattr(status, "current_node_count", None) or 0)
@@ -184,8 +194,35 @@ def quota_check(region: Region, settings: Settings, cluster: Any) -> Check:
     return Check("quota", state, detail, f"ask for more ({MORE}), or choose another AML_COMPUTE_CLUSTER_CPU_SKU")
 
 
+def _unscaled(cluster: Any) -> Check | None:
+    """What to say of compute that is no cluster with a number of nodes; ``None`` if it is one."""
+    if not hasattr(cluster, "scale_settings"):
+        return Check(
+            "quota",
+            "note",
+            f"{cluster.name} is a {_kind(cluster)}: how many nodes it can have is not told",
+            "set AML_COMPUTE_CLUSTER_NAME to an AmlCompute cluster; mlops azure init makes one",
+        )
+    if cluster.scale_settings is None:
+        return Check(
+            "quota",
+            "note",
+            f"{cluster.name} is an {_kind(cluster)} that does not say how many nodes it may have",
+            "look at it in the portal; mlops azure init makes one if AML_COMPUTE_CLUSTER_NAME is a new name",
+        )
+    return None
+
+
+def _kind(cluster: Any) -> str:
+    """Such as ``AmlCompute``, ``ComputeInstance``, ``KubernetesCompute``: the SDK's name of it."""
+    return type(cluster).__name__
+
+
 def aks_check(region: Region, settings: Settings, cluster: Any) -> Check:
     """Whether the nodes of the Kubernetes cluster have room for the replicas that the settings want."""
+    if not hasattr(cluster, "agent_count"):
+        detail = f"{cluster.name} is a {_kind(cluster)}: services of SDK v1 run on an AksCompute"
+        return Check("AKS cores", "note", detail, f"set AKS_COMPUTE_NAME to a new name; {_attach(settings)}")
     nodes, size = cluster.agent_count, str(cluster.agent_vm_size or "")
     cores = region.cores_of(size)
     if not nodes or cores is None:

@@ -30,7 +30,13 @@ def region(family: int, total: int = 100, used: int = 0) -> Region:
 
 def cluster(**more: Any) -> Any:
     scale = SimpleNamespace(maximum_node_count=4, minimum_node_count=0)
-    values = {"vm_size": "STANDARD_DS2_V2", "vm_priority": "dedicated", "scale_settings": scale, **more}
+    values = {
+        "name": "train",
+        "vm_size": "STANDARD_DS2_V2",
+        "vm_priority": "dedicated",
+        "scale_settings": scale,
+        **more,
+    }
     status = SimpleNamespace(current_node_count=values.pop("nodes", 0))
     return SimpleNamespace(**values, get_status=lambda: status)
 
@@ -69,6 +75,54 @@ def test_nodes_that_run_already_are_not_asked_for_again() -> None:
 def test_the_fewest_nodes_must_fit() -> None:
     found = quota_check(region(4), {**SETTINGS, "azure.compute_min": 3}, None)  # type: ignore[arg-type]
     assert found.state == "missing"
+
+
+class ComputeInstance:
+    name = "mine"
+
+
+class KubernetesCompute:
+    name = "kube"
+
+
+@pytest.mark.parametrize("kind", [ComputeInstance, KubernetesCompute])
+def test_compute_that_is_no_cluster_is_named(kind: type) -> None:
+    found = quota_check(region(8), SETTINGS, kind())  # type: ignore[arg-type]
+    assert (found.name, found.state) == ("quota", "note")
+    assert f"{kind.name} is a {kind.__name__}" in found.detail  # type: ignore[attr-defined]
+    assert "AML_COMPUTE_CLUSTER_NAME" in found.mend
+
+
+def test_a_cluster_that_tells_no_scale() -> None:
+    found = quota_check(region(8), SETTINGS, cluster(scale_settings=None))  # type: ignore[arg-type]
+    assert (found.state, "does not say how many nodes" in found.detail) == ("note", True)
+    assert found.mend
+
+
+def test_kubernetes_that_is_no_aks_cluster_of_the_sdk() -> None:
+    settings = {**SETTINGS, "azure.aks_resource_id": ""}
+    found = aks_check(region(8), settings, KubernetesCompute())  # type: ignore[arg-type]
+    assert (found.name, found.state) == ("AKS cores", "note")
+    assert "kube is a KubernetesCompute" in found.detail
+    assert "AKS_COMPUTE_NAME" in found.mend
+
+
+def test_looking_at_a_cluster_prints_nothing_and_fails_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    import requests
+
+    train = cluster()
+    train.get_status = lambda: print("AmlCompute is getting created.")
+    assert quota_check(region(8), SETTINGS, train).state == "ok"  # type: ignore[arg-type]
+    assert capsys.readouterr().out == ""
+
+    def reset() -> None:
+        raise requests.ConnectionError("connection reset by peer")
+
+    train.get_status = reset
+    found = quota_check(region(8), SETTINGS, train)  # type: ignore[arg-type]
+    assert found.state == "note"
+    assert "nodes of train" in found.detail
+    assert found.mend
 
 
 @pytest.mark.parametrize(
