@@ -28,12 +28,19 @@ class Wanted:
     """A table, or a folder of tables; or else a data set:"""
     data: str | None
     """``name`` or ``name:version``."""
-    target: Path
+    target: Path | None
+    """Needed unless a published run is not waited for."""
     model: str | None
     """Reference of a model version; default: the one in production."""
     chunk_rows: int
     stop_on_bad_row: bool
     overwrite: bool
+
+    def place(self) -> Path:
+        """Where the scores go. Raises ``UsageMistake`` when the command line does not say it."""
+        if self.target is None:
+            raise UsageMistake("where do the scores go?", hint="--output PATH")
+        return self.target
 
     def version(self, app: App) -> ModelVersion:
         """The model version."""
@@ -65,9 +72,9 @@ def score_here(
     from pipeline.batching.tables import pairs
     from pipeline.engine import engine
 
-    settings = app.settings
+    settings, target = app.settings, wanted.place()
     if wanted.source is not None:
-        pairs(wanted.source, wanted.target)  # a mistake in the paths is told before anything is fetched
+        pairs(wanted.source, target)  # a mistake in the paths is told before anything is fetched
     version = wanted.version(app)
     backend = joblib_backend or {"loky": "threading"}.get(
         settings["train.joblib_backend"], settings["train.joblib_backend"]
@@ -81,7 +88,7 @@ def score_here(
         if source is None:
             data = wanted.data_set(app)
             source = app.backend.data.download(data.name, data.version, folder / "data")
-        work = pairs(source, wanted.target)
+        work = pairs(source, target)
         model = app.backend.registry.download(version.name, version.version, folder / "model")
         options = BatchOptions(
             spec=HostSpec(str(app.project), settings["model.entry_script"], str(model.parent)),
@@ -112,30 +119,31 @@ def score_published(
     from mlops.configure import batch
     from mlops.watching import follow
 
+    target = wanted.place() if wait else wanted.target
     published = found(app, build_id)
     version = wanted.version(app)
     done = _done(app, wanted, version)
     if done is not None:
         return done
-    data = wanted.data_set(app) if wanted.source is None else upload(app, wanted.source, wanted.target)
+    data = wanted.data_set(app) if wanted.source is None else upload(app, wanted.source, target)
     app.output.say(f"data set {data.reference}: {data.size} bytes")
     parameters: dict[str, Any] = {
         "model": version.name,
         "model_version": version.version,
         "data": data.name,
         "data_version": data.version,
-        "scores": wanted.target.name if _is_table(wanted.target) else "",
+        "scores": target.name if target and _is_table(target) else "",
         "chunk_rows": wanted.chunk_rows,
         "stop_on_bad_row": wanted.stop_on_bad_row,
     }
     own = app.settings["build.id"]
     if own and own != published.build_id:  # the run is found by the build that runs it
         parameters["build_id"] = own
-    if not wait:
+    if target is None or not wait:
         run_id = app.backend.pipelines.submit(published, parameters=parameters)
         return {"run_id": run_id, "model": version.reference, "data": data.reference}
     status = follow(app, published, None, batch(app), parameters=parameters, timeout=timeout)
-    return collect(app, status.run_id, wanted.target, source=wanted.source, overwrite=wanted.overwrite)
+    return collect(app, status.run_id, target, source=wanted.source, overwrite=wanted.overwrite)
 
 
 def fetch(app: App, run_id: str, target: Path, *, overwrite: bool, timeout: float | None) -> dict[str, Any]:
@@ -222,16 +230,17 @@ def found(app: App, build_id: str | None) -> PublishedPipeline:
         raise PipelineNotFound(str(error), hint="mlops batch publish") from error
 
 
-def upload(app: App, source: Path, target: Path) -> DataSetVersion:
+def upload(app: App, source: Path, target: Path | None) -> DataSetVersion:
     """Register tables as the next version of the data set that is scored; equal ones keep the version they have."""
-    from pipeline.batching.tables import pairs
+    from pipeline.batching.tables import pairs, tables
 
-    name, work = app.settings["batch.data"], pairs(source, target)
+    name = app.settings["batch.data"]
+    work = tables(source) if target is None else [path for path, _ in pairs(source, target)]
     if source.is_file():
         return app.backend.data.register(name, source.resolve())
     with scratch(app) as folder:
         staged = folder / (source.resolve().name or "tables")
-        for path, _ in work:  # the tables alone: the folder may hold other things, and the output too
+        for path in work:  # the tables alone: the folder may hold other things, and the output too
             copy = staged / path.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -259,7 +268,7 @@ def _done(app: App, wanted: Wanted, version: ModelVersion) -> dict[str, Any] | N
     from pipeline.batching.job import TableOptions, earlier
     from pipeline.batching.tables import pairs
 
-    if wanted.source is None:
+    if wanted.source is None or wanted.target is None:
         return None
     options = TableOptions(
         features=(),

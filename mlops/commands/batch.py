@@ -59,8 +59,6 @@ def cli(
         return 0
     if (source is None) == (data is None):
         raise UsageMistake("what is scored?", hint="--input PATH or --data NAME, one of them")
-    if target is None and not options["no_wait"]:
-        raise UsageMistake("where do the scores go?", hint="--output PATH")
     misplaced = [name for name in (HERE_ONLY if published else PUBLISHED_ONLY) if options[name]]
     if misplaced:
         option = "--" + misplaced[0].replace("_", "-")
@@ -68,7 +66,7 @@ def cli(
     wanted = batches.Wanted(
         source=source,
         data=data,
-        target=target or Path(),
+        target=target,
         model=reference,
         chunk_rows=chunk_rows or app.settings["batch.chunk_rows"],
         stop_on_bad_row=stop_on_bad_row,

@@ -79,20 +79,33 @@ def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     model.errors.DataUnreadable
         The kinds do not fit.
     """
+    files = tables(source, beside=target)
     if source.is_dir():
-        files = sorted(item for item in source.rglob("*") if item.suffix.lower() in SUFFIXES and item.is_file())
-        files = [item for item in files if target.resolve() not in item.resolve().parents]
-        if not files:
-            raise DataNotFound(f"the folder {source} holds no {' or '.join(SUFFIXES)} file")
         if target.is_file():
             raise DataUnreadable(f"{target} is a file; the output of a folder is a folder")
         return [(item, target / item.relative_to(source)) for item in files]
+    _must_be_table(target)
+    return [(source, target)]
+
+
+def tables(source: Path, *, beside: Path | None = None) -> list[Path]:
+    """A file, or every table of a folder but those below `beside`, where the output goes. Raises as :func:`pairs`."""
+    if source.is_dir():
+        files = sorted(item for item in source.rglob("*") if item.suffix.lower() in SUFFIXES and item.is_file())
+        if beside is not None:
+            files = [item for item in files if beside.resolve() not in item.resolve().parents]
+        if not files:
+            raise DataNotFound(f"the folder {source} holds no {' or '.join(SUFFIXES)} file")
+        return files
     if not source.exists():
         raise DataNotFound(f"there is no data file at {source}")
-    for path in (source, target):
-        if path.suffix.lower() not in SUFFIXES:
-            raise DataUnreadable(f"{path} must end in {' or '.join(SUFFIXES)}")
-    return [(source, target)]
+    _must_be_table(source)
+    return [source]
+
+
+def _must_be_table(path: Path) -> None:
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataUnreadable(f"{path} must end in {' or '.join(SUFFIXES)}")
 
 
 class Sink(ABC):
