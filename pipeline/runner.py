@@ -18,6 +18,8 @@ from pipeline.schedules import Schedule, When
 from registry.runs import RunState
 
 R = TypeVar("R", bound=Document)
+LEAST = {"chunk_rows": 1}
+"""What a number among the parameters must at least be."""
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Mapping: "an object of JSON"}
 
 Progress = Callable[[str], None]
@@ -257,7 +259,13 @@ class PipelineRunner(ABC):
 
 
 def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[str, Any]) -> PipelineConfig:
-    """Set parameters of a pipeline. Raises ``PipelineError`` for one that it does not declare, or that must be text."""
+    """Set parameters of a pipeline.
+
+    Raises
+    ------
+    pipeline.errors.PipelineError
+        It does not declare one, or one is of another type or too small.
+    """
     unknown = sorted(set(given) - set(pipeline.parameters))
     if unknown:
         raise PipelineError(
@@ -268,6 +276,8 @@ def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[s
         kinds = kind_of(name)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise PipelineError(f"parameter {name} must be {WORDS[kinds[0]]}, not {value!r}")
+        if name in LEAST and isinstance(value, int) and value < LEAST[name]:
+            raise PipelineError(f"parameter {name} must be at least {LEAST[name]}, not {value!r}")
     return replace(config, **given)
 
 

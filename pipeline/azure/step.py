@@ -12,17 +12,19 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.azure import origin
-from pipeline.config import TEXTS, PipelineConfig
+from pipeline.config import TEXTS, PipelineConfig, kind_of
 from pipeline.context import StepContext
+from pipeline.errors import PipelineError
 from pipeline.execute import execute
 from pipeline.fingerprint import fingerprint
 from pipeline.graph import TRAINING, Pipeline, Step, declared
 from pipeline.results import RESULT
+from pipeline.runner import with_parameters
 from registry.azure.data import AzureDataSets
 from registry.azure.models import AzureModelRegistry
 from registry.azure.runs import ERROR, AzureRunHistory
@@ -72,7 +74,11 @@ def main(exit_code_of: Callable[[BaseException], int] | None = None, root: Path 
     root : pathlib.Path, optional
         Where the code is; default: here.
     """
-    asked = parse(sys.argv[1:])
+    try:
+        asked = parse(sys.argv[1:])
+    except PipelineError as error:  # a parameter of whoever started the run, by REST say, who will look for it there
+        refused(error, exit_code_of)
+        sys.exit(1)
     context = opened(asked)
     try:
         work(asked.pipeline, asked, context, root or Path.cwd())
@@ -102,19 +108,40 @@ def opened(asked: Arguments) -> StepContext:
         run=run,
         inputs=asked.inputs,
         output=asked.output,
-        progress=lambda line: print(SAID + line, flush=True),
+        progress=_say,
         parent=parent,
     )
 
 
 def tell(context: StepContext, error: BaseException, exit_code_of: Callable[[BaseException], int] | None) -> None:
     """Say on the run, and in its log, what made the step fail."""
+    _tell(context.run, context.progress, error, exit_code_of)
+
+
+def refused(error: PipelineError, exit_code_of: Callable[[BaseException], int] | None) -> None:
+    """The same for a step that cannot be given anything, since what it was asked to do makes no sense."""
+    from azureml.core import Run as SdkRun
+
+    runs = AzureRunHistory(AzureWorkspace(Account("", "", "")))
+    _tell(runs.open(str(SdkRun.get_context(allow_offline=False).id)), _say, error, exit_code_of)
+
+
+def _say(line: str) -> None:
+    print(SAID + line, flush=True)
+
+
+def _tell(
+    run: Run,
+    progress: Callable[[str], None],
+    error: BaseException,
+    exit_code_of: Callable[[BaseException], int] | None,
+) -> None:
     message = str(error) or type(error).__name__
     hint = getattr(error, "hint", None)
     code = str(int(exit_code_of(error))) if exit_code_of else ""
     found = {ERROR: message[:5000], HINT: str(hint)[:5000] if hint else "", EXIT_CODE: code}
-    context.run.set_tags({name: text for name, text in found.items() if text})
-    context.progress(f"failed: {message}")
+    run.set_tags({name: text for name, text in found.items() if text})
+    progress(f"failed: {message}")
 
 
 def work(pipeline: Pipeline, asked: Arguments, context: StepContext, root: Path) -> None:
@@ -197,6 +224,11 @@ def parse(arguments: Sequence[str], *, others: bool = False) -> Arguments:
     """Read a step's command line. Parameters of the published pipeline come as text; an empty one is not set.
 
     `others`: arguments of somebody else's may stand between.
+
+    Raises
+    ------
+    pipeline.errors.PipelineError
+        A parameter is not what it must be.
     """
     parser = argparse.ArgumentParser(prog="run_step.py", allow_abbrev=False)
     parser.add_argument("--step", required=True)
@@ -212,13 +244,14 @@ def parse(arguments: Sequence[str], *, others: bool = False) -> Arguments:
         parser.add_argument(f"--{name}", default="")
     given = parser.parse_known_args(arguments)[0] if others else parser.parse_args(arguments)
     config = PipelineConfig.from_json(json.loads(given.config))
-    changes = {name: text if name in TEXTS else _value(text) for name, text in given.set if text.strip()}
+    changes = {name: text if name in TEXTS else _value(name, text) for name, text in given.set if text.strip()}
     pipeline = declared(given.kind)
+    pipeline = pipeline.named(given.pipeline or pipeline.name)
     return Arguments(
         step=given.step,
-        pipeline=pipeline.named(given.pipeline or pipeline.name),
+        pipeline=pipeline,
         given=frozenset(changes),
-        config=replace(config, **changes),
+        config=with_parameters(pipeline, config, changes),
         inputs={name: Path(folder) for name, folder in given.input},
         output=given.output,
         resume=given.resume.strip(),
@@ -228,7 +261,9 @@ def parse(arguments: Sequence[str], *, others: bool = False) -> Arguments:
     )
 
 
-def _value(text: str) -> Any:
+def _value(name: str, text: str) -> Any:
+    if bool in kind_of(name):  # as people write them: True, FALSE
+        text = text.strip().lower()
     try:
         return json.loads(text)
     except ValueError:

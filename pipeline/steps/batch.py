@@ -47,8 +47,12 @@ def split(context: StepContext) -> SplitResult:
         No such model version or data set, or nothing is in production.
     model.errors.DataNotFound, model.errors.DataUnreadable
         The data set holds no table, or one without the features' columns.
+    pipeline.errors.PipelineError
+        No rows are to be scored at once.
     """
     config = context.config
+    if config.chunk_rows < 1:  # no rows at once would be no rows at all, and no error
+        raise PipelineError(f"chunk_rows must be at least 1, not {config.chunk_rows}", hint="batch.chunk_rows")
     version = _version(context)
     with _model(context, version.name, version.version) as served:
         features = features_of(served)

@@ -24,6 +24,10 @@ def test_the_endpoint_runs_the_newest_publication(call: Call, workspace: Any) ->
     endpoint = PipelineEndpoint.get(workspace, name=first["name"])
     assert [version.pipeline.id for version in endpoint.list_versions()] == [first["id"], second["id"]]
     assert endpoint.get_pipeline().id == second["id"]
+    # who starts it there is told of a parameter that is wrong where the run is looked at
+    run = endpoint.submit("by-hand", pipeline_parameters={"data_version": "abc"})
+    failed = call("pipeline", "wait", run.id, "--timeout", "240", code=5)
+    assert failed["steps"][0]["error"] == "parameter data_version must be a whole number, not 'abc'"
 
 
 def test_a_schedule_by_time_is_made_replaced_listed_and_ended(call: Call, workspace: Any) -> None:
