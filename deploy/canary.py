@@ -136,6 +136,8 @@ def release(
     try:
         canary = next(item for item in services.revisions(name) if item.model_digest == model.digest)
         say(f"{canary.model} gets {canary.traffic} percent beside {before.model}: watching {rule.requests} answers")
+        # Not measured: the first request to a service may have to find its address and keys, which takes seconds.
+        _ask(services, name, probes[0])
         report = judge(watch(services, name, canary, before, probes, rule, timeout, say), canary, before, rule)
         if report.promoted:
             say(f"{canary.model} gets all traffic: {report.reason}")

@@ -121,10 +121,10 @@ class AzureServices(Services):
         try:
             answer = http.call("POST", uri, body=body, headers=headers, timeout=300.0)
         except OSError as error:
-            if known:
-                return self._again(service, body, content_type)
+            # Not sent again: the service may have answered the request already, and what fails must be seen to fail.
+            self._known.pop(service, None)
             raise EngineUnavailable(f"{service} at {uri} cannot be reached: {error}") from error
-        if known and answer.status in (401, 403, 404):
+        if known and answer.status in (401, 403, 404):  # refused at the door: no version has seen it
             return self._again(service, body, content_type)
         self._known[service] = uri, key
         return answer

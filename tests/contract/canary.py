@@ -9,7 +9,7 @@ import pytest
 
 from deploy import canary
 from deploy.errors import CanaryFailed, DeployFailed
-from deploy.services import Services
+from deploy.services import Answer, Services
 from tests.contract.services import answer_of
 from tests.contract.services_project import Project
 
@@ -29,9 +29,19 @@ class CanaryContract:
     def project(self, tmp_path: Path) -> Project:
         return Project(tmp_path / "project")
 
-    def test_a_good_canary_gets_everything(self, services: Services, project: Project) -> None:
+    def test_a_good_canary_gets_everything(
+        self, services: Services, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         services.deploy(project.request(3.0))
         said: list[str] = []
+        asked: list[bytes] = []
+        invoke = services.invoke
+
+        def counted(service: str, body: bytes) -> Answer:
+            asked.append(body)
+            return invoke(service, body)
+
+        monkeypatch.setattr(services, "invoke", counted)
         report = canary.release(
             services, project.request(3.3), percent=20, probes=PROBES, rule=QUICK, progress=said.append
         )
@@ -39,6 +49,7 @@ class CanaryContract:
         assert report.canary.disagreement == pytest.approx(0.1)
         assert report.canary.answers == 6
         assert report.running is not None
+        assert len(asked) == report.canary.answers + report.running.answers + 1  # the first one is not measured
         assert report.running.answers == pytest.approx(24, abs=6)
         assert len(services.revisions("line-qa")) == 1
         assert answer_of(services) == pytest.approx(6.6)
