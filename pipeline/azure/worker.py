@@ -40,24 +40,47 @@ class Worker:
         self._each = asked.pipeline.step(asked.step).load_each()(self._context)
 
     def run(self, mini_batch: Sequence[str]) -> list[str]:
-        """Do some files; gives those that were done. Azure calls it again with the same files when it raises."""
+        """Do some files; gives those that were done: each that is missing counts as one that failed.
+
+        A part that fails does not take the others of its mini-batch with it; it is tried once more after them.
+
+        Raises
+        ------
+        Exception
+            What the first part failed with, when nothing was done: Azure calls it again with the same files then.
+        """
         if self._each is None or self._context is None:
             return list(mini_batch)
-        done = []
-        for name in mini_batch:
-            path = Path(name)
-            if PARTS in path.parts[:-1]:  # beside the parts lies the result of the step before
-                try:
-                    wrong = self._each(path)
-                except Exception as error:
-                    tell(self._context, error, self._exit_code_of)
-                    raise
-                if wrong is not None:
-                    error_of_row = DataUnreadable(wrong, hint="mend the row, or leave out --stop-on-bad-row")
-                    tell(self._context, error_of_row, self._exit_code_of)
-                    continue
-            done.append(name)
-        return done
+        # Beside the parts lies the result of the step before.
+        parts = [name for name in mini_batch if PARTS in Path(name).parts[:-1]]
+        failed, stopped = self._tried(self._each, self._context, parts)
+        if failed and len(failed) < len(mini_batch):
+            failed, more = self._tried(self._each, self._context, list(failed))
+            stopped |= more
+        if failed:
+            first = next(iter(failed.values()))
+            if not stopped:  # a row that must stop the run is told already, and is why it ends
+                tell(self._context, first, self._exit_code_of)
+            if len(failed) == len(mini_batch):
+                raise first
+        return [name for name in mini_batch if name not in failed and name not in stopped]
+
+    def _tried(self, each: Each, context: StepContext, parts: Sequence[str]) -> tuple[dict[str, Exception], set[str]]:
+        """Do parts; gives the errors of those that failed, and which have a row that must stop the run."""
+        failed: dict[str, Exception] = {}
+        stopped = set()
+        for name in parts:
+            try:
+                wrong = each(Path(name))
+            except Exception as error:
+                context.progress(f"{name}: {str(error) or type(error).__name__}")
+                failed[name] = error
+                continue
+            if wrong is not None:
+                error_of_row = DataUnreadable(wrong, hint="mend the row, or leave out --stop-on-bad-row")
+                tell(context, error_of_row, self._exit_code_of)
+                stopped.add(name)
+        return failed, stopped
 
     def shutdown(self) -> None:
         """End; called once."""
