@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
-from deploy.errors import CanaryFailed, DeployError
+from deploy.errors import CanaryFailed, DeployError, ServiceNotFound
 from deploy.images import Progress
 from deploy.services import Answer, DeployRequest, Revision, Services
 from deploy.smoke import DIGEST_HEADER
@@ -145,7 +145,7 @@ def release(
             return report
     except BaseException:
         say(f"taking {model.reference} back")
-        _give_back(services, name, before, say)
+        _give_back(services, request, before, say)
         raise
     services.set_traffic(name, {before.id: 100})
     raise CanaryFailed(
@@ -156,11 +156,17 @@ def release(
     )
 
 
-def _give_back(services: Services, name: str, before: Revision, say: Progress) -> None:
+def _give_back(services: Services, request: DeployRequest, before: Revision, say: Progress) -> None:
     """All traffic to the version before; where that fails too, what went wrong first is what is raised."""
+    name = request.service
     try:
         services.set_traffic(name, {before.id: 100})
-    except DeployError as error:
+    except ServiceNotFound as error:
+        # Stopped already: the new version had all traffic when the release was broken off.
+        version = before.model.rpartition(":")[2]
+        say(f"{before.model} does not run any more: {error}")
+        say(f"to deploy it again: mlops rollback --stage {request.stage} --to {version}")
+    except Exception as error:
         say(f"{before.model} does not have all traffic again: {error}")
         say(f"when the service answers: mlops services traffic {name} {before.id}=100")
 
@@ -282,8 +288,6 @@ def _number(value: Any) -> bool:
 
 
 def _running(services: Services, name: str) -> Revision | None:
-    from deploy.errors import ServiceNotFound
-
     try:
         revisions = services.revisions(name)
     except ServiceNotFound:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
-from deploy.canary import Observation, Rule, disagreement, judge
+from deploy.canary import CanaryReport, Observation, Rule, disagreement, judge, release
+from deploy.errors import EngineUnavailable
 from deploy.process import ProcessServices
 from deploy.services import Revision, ServiceState
-from tests.contract.canary import CanaryContract
-from tests.contract.services_project import PORTS
+from tests.contract.canary import PROBES, CanaryContract
+from tests.contract.services_project import PORTS, Project
 
 
 @pytest.mark.slow  # all of them together
@@ -24,6 +25,40 @@ class TestCanaryOfProcesses(CanaryContract):
         yield services
         for info in list(services.services()):
             services.delete(info.name)
+
+    def test_an_interruption_after_the_old_version_has_gone(
+        self, services: ProcessServices, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        services.deploy(project.request(3.0))
+        share, said = services.set_traffic, list[str]()
+
+        def interrupted(service: str, percent: Mapping[str, int]) -> None:
+            share(service, percent)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(services, "set_traffic", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            self.release(services, project, said)
+        assert "to deploy it again: mlops rollback --stage qa --to 1" in said
+
+    def test_what_broke_first_is_raised(
+        self, services: ProcessServices, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        services.deploy(project.request(3.0))
+        errors = iter([EngineUnavailable("away"), RuntimeError("not even that")])
+
+        def broken(service: str, percent: Mapping[str, int]) -> None:
+            raise next(errors)
+
+        monkeypatch.setattr(services, "set_traffic", broken)
+        said: list[str] = []
+        with pytest.raises(EngineUnavailable, match="away"):
+            self.release(services, project, said)
+        assert "line:1 does not have all traffic again: not even that" in said
+
+    def release(self, services: ProcessServices, project: Project, said: list[str]) -> CanaryReport:
+        rule = Rule(requests=3, max_latency_ratio=1000.0)
+        return release(services, project.request(3.1), percent=50, probes=PROBES, rule=rule, progress=said.append)
 
 
 @pytest.mark.parametrize(
