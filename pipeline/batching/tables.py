@@ -8,7 +8,8 @@ import json
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ def columns(path: Path) -> list[str]:
         raise DataNotFound(f"there is no data file at {path}")
     if path.suffix.lower() == ".parquet":
         return [str(name) for name in _parquet(path).schema_arrow.names]
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        names = [name.strip() for name in next(csv.reader(file), [])]
+    with closing(_lines(path)) as lines:
+        names = [name.strip() for name in next(lines, [])]
     if not any(names):
         raise DataUnreadable(f"{path} is empty: it has no header line")
     return names
@@ -46,17 +47,22 @@ def _rows(path: Path, size: int) -> Iterator[Row]:
         for batch in _parquet(path).iter_batches(batch_size=size):
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
         return
+    lines = _lines(path)
+    next(lines, None)
+    yield from (row for row in lines if row)
+
+
+def _lines(path: Path) -> Generator[list[str], None, None]:
+    """The header of a CSV file and its rows. Raises ``DataUnreadable``."""
     # A byte that is no UTF-8 spoils its row, not the run: it comes out as U+FFFD, which is no number.
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
         reader = csv.reader(file)
         try:
-            next(reader, None)
-            yield from (row for row in reader if row)
+            yield from reader
         except csv.Error as error:
-            raise DataUnreadable(
-                f"{path}: line {reader.line_num}: {error}", hint="is a quotation mark before it not closed?"
-            ) from error
+            hint = "is a quotation mark before it not closed?" if "field larger" in str(error) else None
+            raise DataUnreadable(f"{path}: line {reader.line_num}: {error}", hint=hint) from error
 
 
 def _parquet(path: Path) -> Any:
