@@ -116,18 +116,20 @@ def lost(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def _dask(scheduler: str) -> Iterator[int]:
+    import asyncio
+
     try:
         from distributed import Client
     except ImportError as error:
         raise EngineUnavailable("dask is not installed", hint="pip install -r requirements/dask.in") from error
     try:
         client = Client(scheduler, timeout="10s", set_as_default=True)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, ValueError, TimeoutError, asyncio.TimeoutError) as error:  # two classes on Python 3.10
         raise EngineUnavailable(f"no dask scheduler answers at {scheduler}: {error}") from error
     with client:
         try:
             client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS)
-        except TimeoutError as error:
+        except (TimeoutError, asyncio.TimeoutError) as error:
             raise EngineUnavailable(f"the dask scheduler at {scheduler} has no workers") from error
         yield sum(client.nthreads().values())
 
