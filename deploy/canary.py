@@ -134,7 +134,7 @@ def release(
         raise DeployError("a canary cannot be watched without a request to send", hint="give at least one probe")
     services.deploy(request, traffic=percent, timeout=timeout, progress=progress)
     try:
-        canary = next(item for item in services.revisions(name) if item.model_digest == model.digest)
+        canary = next(item for item in services.revisions(name) if item.model_digest == model.digest and item.traffic)
         say(f"{canary.model} gets {canary.traffic} percent beside {before.model}: watching {rule.requests} answers")
         # Not measured: the first request to a service may have to find its address and keys, which takes seconds.
         _ask(services, name, probes[0])
@@ -289,7 +289,8 @@ def _number(value: Any) -> bool:
 
 def _running(services: Services, name: str) -> Revision | None:
     try:
-        revisions = services.revisions(name)
+        # One without traffic may be left over (on AKS, where deleting it failed): the deployment clears it away.
+        revisions = [item for item in services.revisions(name) if item.traffic]
     except ServiceNotFound:
         return None
     if len(revisions) > 1:

@@ -12,6 +12,7 @@ import pytest
 
 import fakes
 from deploy import canary
+from deploy.azure.aks import Aks
 from deploy.azure.services import AzureServices
 from deploy.errors import DeployError
 from deploy.local.programs import wait_until
@@ -134,7 +135,7 @@ def services(workspace: AzureWorkspace) -> AzureServices:
 
 @pytest.mark.timeout(60 + 30 * RELEASES)
 def test_a_fault_at_a_random_point_leaves_the_version_before(
-    fake: Fake, services: AzureServices, workspace: AzureWorkspace, tmp_path: Path
+    fake: Fake, services: AzureServices, workspace: AzureWorkspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = AzureModelRegistry(workspace)
     project = AzureProject(tmp_path / "project", lambda name, folder: registry.register(name, folder, lineage=LINEAGE))
@@ -168,6 +169,12 @@ def test_a_fault_at_a_random_point_leaves_the_version_before(
         outcomes["before" if failure else "new"] += 1
         slope, before = served, now
     assert outcomes["before"] > len(kinds) / 2
-    services.deploy(project.request(slope + 1))
-    assert answer_of(services) == 2 * (slope + 1)
+    # A version that could not be deleted stays, idle, and is in nobody's way.
+    with monkeypatch.context() as patch:
+        patch.setattr(Aks, "_remove", lambda *_: None)
+        services.deploy(project.request(slope + 1))
+    assert 0 in [item.traffic for item in services.revisions("line-qa")]
+    request = project.request(slope + 2)
+    assert canary.release(services, request, percent=20, probes=PROBES, rule=RULE).promoted
+    assert answer_of(services) == 2 * (slope + 2)
     assert [item.traffic for item in services.revisions("line-qa")] == [100]
