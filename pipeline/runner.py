@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pipeline.config import PipelineConfig, kind_of
 from pipeline.documents import Document
 from pipeline.errors import PipelineError, PipelineNotFound
-from pipeline.graph import Pipeline
+from pipeline.graph import TRAINING, Pipeline
 from pipeline.results import RESULT
 from pipeline.schedules import Schedule, When
 from registry.runs import RunState
@@ -127,7 +127,8 @@ class PipelineRunner(ABC):
         until : str, optional
             The last step to run.
         resume : str, optional
-            A run whose completed steps are not run again; the configuration defaults to that run's.
+            A run of the same pipeline whose completed steps are not run again; the configuration defaults to that
+            run's.
         start : str, optional
             With `resume`: the first step to run again, completed or not; those before must have completed.
         tags : mapping, optional
@@ -138,7 +139,7 @@ class PipelineRunner(ABC):
         pipeline.errors.PipelineNotFound
             No such step or run.
         pipeline.errors.PipelineError
-            A parameter that the pipeline does not declare.
+            A parameter that the pipeline does not declare, or a run to resume that is one of another pipeline.
         """
 
     @abstractmethod
@@ -279,6 +280,27 @@ def with_parameters(pipeline: Pipeline, config: PipelineConfig, given: Mapping[s
         if name in LEAST and isinstance(value, int) and value < LEAST[name]:
             raise PipelineError(f"parameter {name} must be at least {LEAST[name]}, not {value!r}")
     return replace(config, **given)
+
+
+def check_resumed(pipeline: Pipeline, earlier: PipelineStatus) -> None:
+    """Refuse to resume a run of another pipeline: neither its settings nor its outputs mean the same here.
+
+    Raises
+    ------
+    pipeline.errors.PipelineError
+        It is one.
+    """
+    if earlier.pipeline == pipeline.name:
+        return
+    names = {step.name for step in earlier.steps}
+    if names <= {step.name for step in TRAINING.steps}:
+        hint = f"mlops pipeline run --resume {earlier.run_id} --set pipeline.name={earlier.pipeline}"
+    else:
+        hint = "tables are scored anew: mlops batch --published"
+    raise PipelineError(
+        f"run {earlier.run_id} is one of pipeline {earlier.pipeline}, not of {pipeline.name}: it is not resumed",
+        hint=hint,
+    )
 
 
 def read_result(folder: Path, kind: type[R]) -> R:

@@ -17,7 +17,15 @@ from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound, PipelineTimeout, StepFailed
 from pipeline.graph import DECLARED, Pipeline, declared
 from pipeline.results import RESULT
-from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, StepStatus, with_parameters
+from pipeline.runner import (
+    PipelineRunner,
+    PipelineStatus,
+    Progress,
+    PublishedPipeline,
+    StepStatus,
+    check_resumed,
+    with_parameters,
+)
 from pipeline.schedules import Schedule, When
 from registry.azure.blobs import BlobFolder
 from registry.azure.runs import AzureRunHistory
@@ -65,6 +73,8 @@ class AzureRunner(PipelineRunner):
         published = pipeline if isinstance(pipeline, PublishedPipeline) else None
         if isinstance(pipeline, PublishedPipeline):
             pipeline = declared(pipeline.kind).named(pipeline.name)
+        if resume is not None:
+            check_resumed(pipeline, self.status(resume))
         config = published.config if published else (config or self._config_of(resume) or PipelineConfig())
         config = with_parameters(pipeline, config, parameters or {})
         steps = pipeline.upto(until)

@@ -21,7 +21,7 @@ from pipeline.context import StepContext
 from pipeline.documents import Document
 from pipeline.errors import StepFailed
 from pipeline.execute import execute
-from pipeline.graph import Step
+from pipeline.graph import TRAINING, Step
 
 if TYPE_CHECKING:
     from registry.data import DataSets
@@ -221,13 +221,20 @@ def write_order(task: Task) -> Path:
     return order
 
 
+def next_step(task: Task) -> str:
+    """What to do about a step that failed and gives no hint of its own. Only training runs are resumed by a command."""
+    if any(step.name == task.step.name for step in TRAINING.steps):
+        return f"mend it; then: mlops pipeline run --resume {task.parent.id}"
+    return f"mlops pipeline logs {task.parent.id} --step {task.step.name}"
+
+
 def failure(task: Task, code: int, lines: list[str]) -> StepFailed:
     """The error of a step that ended with `code` in another process."""
     path = task.output.parent / ERROR
     logs = "\n".join(lines[-20:])
     try:
         document = json.loads(path.read_bytes())
-        hint = document.get("hint") or f"mend it; then: mlops pipeline run --resume {task.parent.id}"
+        hint = document.get("hint") or next_step(task)
         return StepFailed(document["message"], step=task.step.name, exit_code=code, logs=logs, hint=hint)
     except (OSError, ValueError, KeyError):
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"

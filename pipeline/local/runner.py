@@ -20,7 +20,14 @@ from pipeline.local.publishing import Publications
 from pipeline.local.reuse import ReuseIndex
 from pipeline.local.state import LOG, RunRecord, StateFolder, StepRecord
 from pipeline.results import RESULT
-from pipeline.runner import PipelineRunner, PipelineStatus, Progress, PublishedPipeline, with_parameters
+from pipeline.runner import (
+    PipelineRunner,
+    PipelineStatus,
+    Progress,
+    PublishedPipeline,
+    check_resumed,
+    with_parameters,
+)
 from registry.runs import RunState
 
 
@@ -181,6 +188,8 @@ class LocalRunner(PipelineRunner):
         if isinstance(pipeline, PublishedPipeline):
             published, root = pipeline.id, str(self.publications.source(pipeline.id))
             config, pipeline = config or pipeline.config, declared(pipeline.kind).named(pipeline.name)
+        if earlier is not None:
+            check_resumed(pipeline, earlier.status())
         if config is None and earlier is not None:
             config = PipelineConfig.from_json(earlier.config)
         self.pipelines[pipeline.name] = pipeline

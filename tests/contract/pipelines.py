@@ -134,6 +134,8 @@ class PipelineRunnerContract:
             runner.run(pipeline, config, resume=first.run_id, start="register")
         with pytest.raises(PipelineError, match="which run"):
             runner.run(pipeline, config, start="register")
+        with pytest.raises(PipelineError, match=f"{first.run_id} is one of pipeline {pipeline.name}, not of another"):
+            runner.submit(pipeline.named("another"), config, resume=first.run_id)
 
     def test_reuses_an_unchanged_step_and_says_so(
         self, runner: PipelineRunner, pipeline: Pipeline, config: PipelineConfig
