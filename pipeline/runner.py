@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipeline.config import PipelineConfig, kind_of
+from pipeline.config import TEXTS, PipelineConfig, kind_of
 from pipeline.documents import Document
 from pipeline.errors import PipelineError, PipelineNotFound
 from pipeline.graph import TRAINING, Pipeline
@@ -18,6 +18,8 @@ from pipeline.schedules import Schedule, When
 from registry.runs import RunState
 
 R = TypeVar("R", bound=Document)
+PROVENANCE = frozenset({"build_uri", "git_revision", "git_dirty", "lock_digest", "who"})
+"""Fields of the configuration that say where the code comes from and who asked: those of a publication stay its own."""
 LEAST = {"chunk_rows": 1}
 """What a number among the parameters must at least be."""
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Mapping: "an object of JSON"}
@@ -128,7 +130,7 @@ class PipelineRunner(ABC):
             The last step to run.
         resume : str, optional
             A run of the same pipeline whose completed steps are not run again; the configuration defaults to that
-            run's.
+            run's. So it does for a published pipeline, whose code and provenance stay its own.
         start : str, optional
             With `resume`: the first step to run again, completed or not; those before must have completed.
         tags : mapping, optional
@@ -139,7 +141,8 @@ class PipelineRunner(ABC):
         pipeline.errors.PipelineNotFound
             No such step or run.
         pipeline.errors.PipelineError
-            A parameter that the pipeline does not declare, or a run to resume that is one of another pipeline.
+            A parameter that the pipeline does not declare, or a run to resume that is one of another pipeline, or
+            that has other settings where those of a published one are frozen.
         """
 
     @abstractmethod
@@ -301,6 +304,40 @@ def check_resumed(pipeline: Pipeline, earlier: PipelineStatus) -> None:
         f"run {earlier.run_id} is one of pipeline {earlier.pipeline}, not of {pipeline.name}: it is not resumed",
         hint=hint,
     )
+
+
+def resumed_parameters(
+    pipeline: Pipeline,
+    published: PublishedPipeline,
+    run_id: str,
+    earlier: PipelineConfig,
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The parameters that let a publication go on with the settings of an earlier run, except where `given` says else.
+
+    Raises
+    ------
+    pipeline.errors.PipelineError
+        The settings differ in what is frozen with the publication.
+    """
+    differing = {
+        item.name: getattr(earlier, item.name)
+        for item in fields(PipelineConfig)
+        if item.name not in PROVENANCE
+        and item.name not in given
+        and getattr(earlier, item.name) != getattr(published.config, item.name)
+    }
+    # A text that is empty is one that is not set: no run of a publication can be given it.
+    frozen = [
+        name for name, value in differing.items() if name not in pipeline.parameters or (name in TEXTS and not value)
+    ]
+    if frozen:
+        raise PipelineError(
+            f"run {run_id} has another {', '.join(frozen)} than {pipeline.name} as build {published.build_id} published"
+            " it, where that is frozen",
+            hint=f"mlops pipeline run --resume {run_id}; or publish these settings: mlops pipeline publish",
+        )
+    return differing
 
 
 def read_result(folder: Path, kind: type[R]) -> R:

@@ -24,6 +24,7 @@ from pipeline.runner import (
     PublishedPipeline,
     StepStatus,
     check_resumed,
+    resumed_parameters,
     with_parameters,
 )
 from pipeline.schedules import Schedule, When
@@ -75,15 +76,17 @@ class AzureRunner(PipelineRunner):
             pipeline = declared(pipeline.kind).named(pipeline.name)
         if resume is not None:
             check_resumed(pipeline, self.status(resume))
-        config = published.config if published else (config or self._config_of(resume) or PipelineConfig())
-        config = with_parameters(pipeline, config, parameters or {})
+        asked = dict(parameters or {})
+        if published:
+            config, earlier = published.config, self._config_of(resume)
+            if resume is not None and earlier is not None:
+                asked |= resumed_parameters(pipeline, published, resume, earlier, asked)
+        config = with_parameters(pipeline, config or self._config_of(resume) or PipelineConfig(), asked)
         steps = pipeline.upto(until)
         if start is not None:
             self._check_start(pipeline, start, resume)
         control = {"resume": resume or "", "start": start or "", "until": until or ""}
-        given = {
-            name: value if isinstance(value, str) else json.dumps(value) for name, value in (parameters or {}).items()
-        }
+        given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.items()}
         values = {**(given if published else {}), **{name: text for name, text in control.items() if text}}
         marks = self._marks(pipeline, config, resume, published, tags)
         marks[STEPS] = ",".join(step.name for step in steps)

@@ -26,6 +26,7 @@ from pipeline.runner import (
     Progress,
     PublishedPipeline,
     check_resumed,
+    resumed_parameters,
     with_parameters,
 )
 from registry.runs import RunState
@@ -184,16 +185,21 @@ class LocalRunner(PipelineRunner):
         tags: Mapping[str, str] | None,
     ) -> RunRecord:
         earlier = self.state.read(resume) if resume else None
-        published, root = None, earlier.root if earlier else None
+        settings = PipelineConfig.from_json(earlier.config) if earlier else None
+        given = dict(parameters or {})
+        publication, published, root = None, None, earlier.root if earlier else None
         if isinstance(pipeline, PublishedPipeline):
-            published, root = pipeline.id, str(self.publications.source(pipeline.id))
-            config, pipeline = config or pipeline.config, declared(pipeline.kind).named(pipeline.name)
+            publication, published, root = pipeline, pipeline.id, str(self.publications.source(pipeline.id))
+            pipeline = declared(pipeline.kind).named(pipeline.name)
         if earlier is not None:
             check_resumed(pipeline, earlier.status())
-        if config is None and earlier is not None:
-            config = PipelineConfig.from_json(earlier.config)
+        if publication is not None and config is None:
+            config = publication.config
+            if earlier is not None and settings is not None:
+                given |= resumed_parameters(pipeline, publication, earlier.run_id, settings, given)
+        config = config or settings or PipelineConfig()
         self.pipelines[pipeline.name] = pipeline
-        config = with_parameters(pipeline, config or PipelineConfig(), parameters or {})
+        config = with_parameters(pipeline, config, given)
         steps = pipeline.upto(until)
         if start is not None:
             self._check_start(pipeline, start, resume)

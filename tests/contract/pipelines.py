@@ -222,6 +222,10 @@ class PipelineRunnerContract:
         assert (status.state, status.published, status.build_id) == (RunState.COMPLETED, one.id, "41")
         assert runner.result(status.run_id, "train", TrainResult).parameters == {"alpha": 5.0}
         assert seams.runs.get(status.run_id).tags["caller_run_id"] == "c-7"
+        # with the settings of the run that it takes up
+        again = runner.run(one, resume=status.run_id, start="train", until="train")
+        assert runner.result(again.run_id, "train", TrainResult).parameters == {"alpha": 5.0}
+        assert seams.runs.get(again.run_id).tags["caller_run_id"] == "c-7"
 
     def test_a_table_of_the_users(
         self, runner: PipelineRunner, seams: Seams, pipeline: Pipeline, config: PipelineConfig, tmp_path: Path
