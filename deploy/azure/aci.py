@@ -10,7 +10,19 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.azure.common import DIGEST, MODEL, STATES, check_answer, created, ours, tags_of, undoing, untracked, wait
+from deploy.azure.common import (
+    DIGEST,
+    MODEL,
+    STATES,
+    check_answer,
+    created,
+    ours,
+    ready,
+    tags_of,
+    undoing,
+    untracked,
+    wait,
+)
 from deploy.azure.inference import inference_config
 from deploy.errors import DeployConflict, DeployError
 from deploy.images import Progress
@@ -32,8 +44,8 @@ class Aci:
         self._workspace = workspace
         self._app_insights = app_insights
 
-    def deploy(self, request: DeployRequest, existing: Any, traffic: int, timeout: float, say: Progress) -> None:
-        """Create the service, or update it in place: address and keys survive."""
+    def deploy(self, request: DeployRequest, existing: Any, traffic: int, timeout: float, say: Progress) -> Any:
+        """Create the service, or update it in place: address and keys survive. Returns it, healthy."""
         if traffic != 100:
             raise DeployError(
                 f"{request.service} runs on Container Instances, which serve one version at a time",
@@ -41,11 +53,10 @@ class Aci:
             )
         if existing is None or existing.state == "Failed":
             # A service whose first deployment failed serves nobody: replacing it loses nothing.
-            self._create(request, existing is not None, timeout, say)
-        else:
-            self._update(request, existing, timeout, say)
+            return self._create(request, existing is not None, timeout, say)
+        return self._update(request, existing, timeout, say)
 
-    def _create(self, request: DeployRequest, overwrite: bool, timeout: float, say: Progress) -> None:
+    def _create(self, request: DeployRequest, overwrite: bool, timeout: float, say: Progress) -> Any:
         from azureml.core import Model
 
         model = request.package.model
@@ -62,12 +73,13 @@ class Aci:
         try:
             wait(service, request, timeout)
             check_answer(service, request, timeout)
+            return ready(lambda: self._read(request.service), request, timeout)
         except BaseException:
             with contextlib.suppress(Exception), quiet():
                 service.delete()
             raise
 
-    def _update(self, request: DeployRequest, service: Any, timeout: float, say: Progress) -> None:
+    def _update(self, request: DeployRequest, service: Any, timeout: float, say: Progress) -> Any:
         """Update in place. What cannot be brought up, or answers wrongly, gives way to the version before."""
         before = dict(service.tags or {})
         model = request.package.model
@@ -76,6 +88,7 @@ class Aci:
             self._send(request, service, model.reference, tags_of(request))
             wait(service, request, timeout)
             check_answer(service, request, timeout)
+            return ready(lambda: self._read(request.service), request, timeout)
         except DeployConflict:
             raise  # another deployment is under way: nothing of ours to take back, and theirs must stay
         except BaseException as error:
@@ -87,6 +100,12 @@ class Aci:
                     with ours(back):
                         service.wait_for_deployment(show_output=False, timeout_sec=timeout)
             raise
+
+    def _read(self, service: str) -> Any:
+        from azureml.core.webservice import Webservice
+
+        with ours(f"service {service}"):
+            return Webservice(self._workspace.sdk, service)
 
     def _send(self, request: DeployRequest, service: Any, reference: str, tags: dict[str, str]) -> None:
         from azureml.core import Model

@@ -7,6 +7,7 @@ gives a version no address of its own, so the smoke test comes right after the m
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from deploy.azure.common import (
     check_answer,
     created,
     ours,
+    ready,
     settle,
     tags_of,
     undoing,
@@ -30,6 +32,8 @@ from deploy.images import Progress
 from deploy.services import DeployRequest, Revision, ServiceState
 from registry.azure.workspace import AzureWorkspace, quiet
 from registry.errors import NotFound
+
+logger = logging.getLogger(__name__)
 
 
 class Aks:
@@ -45,11 +49,10 @@ class Aks:
         self._workspace = workspace
         self._options = options
 
-    def deploy(self, request: DeployRequest, existing: Any, traffic: int, timeout: float, say: Progress) -> None:
-        """Create the endpoint with its first version, or add a version and move traffic to it."""
+    def deploy(self, request: DeployRequest, existing: Any, traffic: int, timeout: float, say: Progress) -> Any:
+        """Create the endpoint with its first version, or add a version and move traffic to it. Returns the endpoint."""
         if existing is None:
-            self._create(request, timeout, say)
-            return
+            return self._create(request, timeout, say)
         before = {revision.id: revision.traffic for revision in self.revisions(existing)}
         name = self._free_name(request, existing)
         self._add(request, existing, name, timeout, say)
@@ -60,6 +63,7 @@ class Aks:
             self._move(endpoint, shares, timeout)
             if traffic == 100:
                 check_answer(endpoint, request, timeout)
+            endpoint = ready(lambda: self._read(request.service), request, timeout, version=name)
         except BaseException as error:
             back = f"taking {request.package.model.reference} back"
             say(back)
@@ -67,7 +71,7 @@ class Aks:
                 self._move(self._read(request.service), {**before, name: 0}, timeout)
                 self._remove(self._read(request.service), [name], timeout)
             raise
-        self._clear(request.service, shares, timeout, say)
+        return self._clear(request.service, shares, timeout, say) or endpoint
 
     def revisions(self, item: Any) -> list[Revision]:
         """The versions of the endpoint, newest first. What no share claims goes to the default version."""
@@ -94,10 +98,10 @@ class Aks:
             raise DeployError(f"the shares of {item.name} must be 0 to 100 and add up to 100, not {dict(percent)}")
         shares = {name: percent.get(name, 0) for name in known}
         self._move(item, shares, 600.0)
-        self._clear(item.name, shares, 600.0, lambda line: None)
+        self._clear(item.name, shares, 600.0, logger.warning)
 
     # ---- steps of a deployment ----------------------------------------------------------------------------------
-    def _create(self, request: DeployRequest, timeout: float, say: Progress) -> None:
+    def _create(self, request: DeployRequest, timeout: float, say: Progress) -> Any:
         from azureml.core import Model
         from azureml.core.webservice import AksEndpoint
 
@@ -124,6 +128,7 @@ class Aks:
         try:
             wait(endpoint, request, timeout)
             check_answer(self._read(request.service), request, timeout)
+            return ready(lambda: self._read(request.service), request, timeout, version=name)
         except BaseException:
             with contextlib.suppress(Exception), quiet():
                 endpoint.delete()
@@ -178,13 +183,19 @@ class Aks:
                     )
                 settle(endpoint, timeout)
 
-    def _clear(self, service: str, shares: Mapping[str, int], timeout: float, say: Progress) -> None:
-        """Delete versions without traffic. What cannot be deleted harms nobody, and goes with the next change."""
+    def _clear(self, service: str, shares: Mapping[str, int], timeout: float, say: Progress) -> Any:
+        """Delete versions without traffic; the endpoint as it is then, or ``None``.
+
+        What cannot be deleted harms nobody, and goes with the next change.
+        """
         idle = [name for name, share in shares.items() if share == 0]
         try:
-            self._remove(self._read(service), idle, timeout)
+            endpoint = self._read(service)
+            self._remove(endpoint, idle, timeout)
+            return endpoint
         except DeployError as error:
             say(f"{service} keeps {', '.join(idle)}, without traffic, until the next deployment: {error}")
+            return None
 
     def _remove(self, endpoint: Any, names: list[str], timeout: float) -> None:
         with ours(f"versions of {endpoint.name}"):

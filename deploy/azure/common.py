@@ -7,7 +7,8 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -37,6 +38,7 @@ STATES = {
     "Unschedulable": ServiceState.FAILED,
 }
 UNDER_WAY = "when mlops services list no longer says Transitioning, deploy again"
+POLL_SECONDS = 2.0
 _NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 
 
@@ -122,6 +124,57 @@ def wait(item: Any, request: DeployRequest, timeout: float) -> None:
             item.wait_for_deployment(show_output=False, timeout_sec=timeout)
         except Exception as error:
             raise failed(item, request, error) from error
+
+
+def ready(read: Callable[[], Any], request: DeployRequest, timeout: float, *, version: str | None = None) -> Any:
+    """Read what has just been deployed, until it is healthy. Part of a deployment: what fails here is taken back.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the SDK's object, anew. It serves: one answer that goes wrong must not make a failure of it.
+    timeout : float
+        Seconds that it may be in transition.
+    version : str, optional
+        Whose state counts, of an endpoint. (A version that runs beside it may be why this one is deployed.)
+
+    Raises
+    ------
+    DeployFailed, DeployTimeout
+        It is not healthy.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        item = _patiently(read)
+        part = item.versions.get(version) if version else item
+        if part is None:
+            raise DeployFailed(
+                f"{request.service} has no version {version} any more: somebody else has deleted it",
+                phase="ready",
+                hint=f"mlops services show {request.service}",
+            )
+        state = STATES.get(part.state or item.state, ServiceState.TRANSITIONING)
+        if state is ServiceState.HEALTHY:
+            return item
+        left = deadline - time.monotonic()
+        if state is not ServiceState.TRANSITIONING or left <= 0:
+            error = getattr(part, "error", None) or item.error
+            raise (DeployTimeout if state is ServiceState.TRANSITIONING else DeployFailed)(
+                f"{request.service} ended as {state.value}: {message(error) if error else 'no reason given'}",
+                phase="ready",
+                logs=tail(item),
+                hint=f"mlops services logs {request.service}",
+            )
+        time.sleep(min(POLL_SECONDS, left))
+
+
+def _patiently(read: Callable[[], Any]) -> Any:
+    for pause in (0.2, 1.0):
+        try:
+            return read()
+        except DeployError:
+            time.sleep(pause)
+    return read()
 
 
 @contextlib.contextmanager

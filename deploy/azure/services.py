@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deploy import http
 from deploy.azure.aci import Aci
 from deploy.azure.aks import Aks
-from deploy.azure.common import MODEL, STAGE, STATES, AksOptions, check_name, message, ours, tail
+from deploy.azure.common import MODEL, STAGE, STATES, AksOptions, check_name, message, ours
 from deploy.content import check
 from deploy.errors import DeployError, DeployFailed, EngineUnavailable, ServiceNotFound
 from deploy.images import Progress
@@ -63,17 +62,7 @@ class AzureServices(Services):
         say = progress or (lambda line: None)
         existing = self._existing(request.service)
         kind = self._kind(existing) if existing is not None else self._kinds[self._targets.get(request.stage, "aci")]
-        kind.deploy(request, existing, traffic, timeout, say)
-        item = self._deployed(request.service)
-        info = self._info(item)
-        if info.state is not ServiceState.HEALTHY:
-            raise DeployFailed(
-                f"{request.service} ended as {info.state.value}: {info.error or 'no reason given'}",
-                phase="ready",
-                logs=tail(item),
-                hint=f"mlops services logs {request.service}",
-            )
-        return info
+        return self._info(kind.deploy(request, existing, traffic, timeout, say))
 
     def get(self, service: str) -> ServiceInfo:
         return self._info(self._find(service))
@@ -176,15 +165,6 @@ class AzureServices(Services):
         if found is None:
             raise ServiceNotFound(f"there is no service {service!r}", hint="mlops services list")
         return found
-
-    def _deployed(self, service: str) -> Any:
-        """What has just been deployed. It serves: one answer that goes wrong must not make a failure of it."""
-        for pause in (0.2, 1.0):
-            try:
-                return self._find(service)
-            except DeployError:
-                time.sleep(pause)
-        return self._find(service)
 
     def _kind(self, item: Any) -> Aci | Aks:
         return self._kinds["aks" if hasattr(item, "versions") else "aci"]

@@ -8,12 +8,16 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from deploy.azure.common import untracked
+from deploy.azure.aks import Aks
+from deploy.azure.common import AksOptions, ready, untracked
 from deploy.azure.services import AzureServices
-from deploy.errors import EngineUnavailable
+from deploy.errors import DeployFailed, DeployTimeout, EngineUnavailable
+from deploy.services import DeployRequest
 
 pytestmark = pytest.mark.azure
 
@@ -75,3 +79,41 @@ def test_no_repository_is_found_whatever_points_at_one(
         assert GitTrackingInfoProvider().gather() == {}
     assert dict(os.environ) == before
     assert Path.cwd() == tmp_path
+
+
+def endpoint(state: str, other: str = "Healthy") -> Any:
+    """What the SDK tells of an endpoint with two versions."""
+    versions = {"v2-r1": SimpleNamespace(state=state, error=None), "v1-r1": SimpleNamespace(state=other, error=None)}
+    return SimpleNamespace(state=other, error=None, versions=versions)
+
+
+def test_a_version_in_transition_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.azure.common.POLL_SECONDS", 0.0)
+    request: DeployRequest = SimpleNamespace(service="line-qa")  # type: ignore[assignment]
+    states = iter([endpoint("Transitioning"), endpoint("Transitioning"), endpoint("Healthy", other="Unhealthy")])
+    found = ready(lambda: next(states), request, 60.0, version="v2-r1")
+    assert found.versions["v2-r1"].state == "Healthy"  # the other one may be why it is deployed
+    assert next(states, None) is None
+    with pytest.raises(DeployTimeout, match="ended as Transitioning"):
+        ready(lambda: endpoint("Transitioning"), request, 0.0, version="v2-r1")
+    with pytest.raises(DeployFailed, match="ended as Failed"):
+        ready(lambda: endpoint("Unschedulable"), request, 60.0, version="v2-r1")
+    with pytest.raises(DeployFailed, match="no version v3-r1"):
+        ready(lambda: endpoint("Healthy"), request, 60.0, version="v3-r1")
+
+
+def test_a_change_of_traffic_tells_of_versions_that_stay(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(service: str) -> None:
+        raise EngineUnavailable("Azure does not answer")
+
+    versions = {
+        name: SimpleNamespace(traffic_percentile=50, is_default=False, tags={}, state="Healthy", created_time=None)
+        for name in ("v1-r1", "v2-r1")
+    }
+    aks = Aks(None, AksOptions())  # type: ignore[arg-type]
+    monkeypatch.setattr(aks, "_move", lambda *_: None)
+    monkeypatch.setattr(aks, "_read", away)
+    aks.set_traffic(SimpleNamespace(name="line-qa", versions=versions), {"v2-r1": 100})
+    assert "line-qa keeps v1-r1, without traffic" in caplog.text

@@ -8,11 +8,12 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import fakes
-from deploy.azure.common import UNDER_WAY, untracked
+from deploy.azure.common import STATES, UNDER_WAY, check_answer, untracked
 from deploy.azure.images import AzureImageBuilder
 from deploy.azure.services import AzureServices
 from deploy.errors import DeployConflict, DeployFailed, DeployTimeout, EngineUnavailable, ServiceNotFound
@@ -298,6 +299,31 @@ def test_of_two_deployments_at_once_one_is_told_of_the_other(
     assert not any("back" in line for line in azure.said)  # what the other one deploys is not undone
     assert answer_of(services) == 8.0
     assert services.get("line-qa").version == first.package.model.reference
+    assert [item.traffic for item in services.revisions("line-qa")] == [100]
+
+
+def test_what_is_not_seen_to_be_healthy_is_taken_back(
+    services: AzureServices, project: Project, azure: Azure, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = services.deploy(project.request(3.0))
+    with monkeypatch.context() as patch:
+        patch.setitem(STATES, "Healthy", ServiceState.UNHEALTHY)
+        with pytest.raises(DeployFailed, match="line-qa ended as Unhealthy"):
+            services.deploy(project.request(4.0), progress=azure.say)
+    assert any("back" in line for line in azure.said)
+    assert answer_of(services) == 6.0
+
+    def checked_and_then_away(*given: Any) -> None:
+        check_answer(*given)
+        fake.state.faults.add("Services_Get", status=403, times=3)  # as often as it is read
+
+    for module in ("aks", "aci"):
+        monkeypatch.setattr(f"deploy.azure.{module}.check_answer", checked_and_then_away)
+    with pytest.raises(EngineUnavailable, match="line-qa"):
+        services.deploy(project.request(5.0), progress=azure.say)
+    assert answer_of(services) == 6.0
+    now = services.get("line-qa")
+    assert (now.state, now.version) == (ServiceState.HEALTHY, before.version)
     assert [item.traffic for item in services.revisions("line-qa")] == [100]
 
 
