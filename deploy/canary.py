@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import fmean
 from typing import Any
 
-from deploy.errors import CanaryFailed, DeployError, ServiceNotFound
+from deploy.errors import CanaryFailed, DeployConflict, DeployError, ServiceNotFound
 from deploy.images import Progress
 from deploy.services import Answer, DeployRequest, Revision, Services
 from deploy.smoke import DIGEST_HEADER
@@ -132,8 +132,10 @@ def release(
         return CanaryReport(True, f"{why}: it got all traffic at once", Observation(model.reference), None)
     if not probes:
         raise DeployError("a canary cannot be watched without a request to send", hint="give at least one probe")
-    services.deploy(request, traffic=percent, timeout=timeout, progress=progress)
+    deployed = False
     try:
+        services.deploy(request, traffic=percent, timeout=timeout, progress=progress)
+        deployed = True
         canary = next(item for item in services.revisions(name) if item.model_digest == model.digest and item.traffic)
         say(f"{canary.model} gets {canary.traffic} percent beside {before.model}: watching {rule.requests} answers")
         # Not measured: the first request to a service may have to find its address and keys, which takes seconds.
@@ -143,17 +145,28 @@ def release(
             say(f"{canary.model} gets all traffic: {report.reason}")
             services.set_traffic(name, {canary.id: 100})
             return report
-    except BaseException:
-        say(f"taking {model.reference} back")
-        _give_back(services, request, before, say)
+        services.set_traffic(name, {before.id: 100})
+    except BaseException as error:
+        if deployed or (not isinstance(error, DeployConflict) and _has_share(services, request, say)):
+            say(f"taking {model.reference} back")
+            _give_back(services, request, before, say)
         raise
-    services.set_traffic(name, {before.id: 100})
     raise CanaryFailed(
         f"{canary.model} was taken back, {before.model} serves on: {report.reason}",
         phase="canary",
         report=report.to_json(),
         hint=f"mlops services logs {name}; mlops models compare {before.model} {canary.model}",
     )
+
+
+def _has_share(services: Services, request: DeployRequest, say: Progress) -> bool:
+    """Whether a deployment that failed has left the new version with traffic."""
+    model = request.package.model
+    try:
+        return any(item.model_digest == model.digest and item.traffic for item in services.revisions(request.service))
+    except Exception as error:
+        say(f"whether {model.reference} has a share cannot be seen: {error}; mlops services show {request.service}")
+        return False
 
 
 def _give_back(services: Services, request: DeployRequest, before: Revision, say: Progress) -> None:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy.canary import CanaryReport, Observation, Rule, disagreement, judge, release
 from deploy.errors import EngineUnavailable
 from deploy.process import ProcessServices
-from deploy.services import Revision, ServiceState
+from deploy.services import DeployRequest, Revision, ServiceInfo, ServiceState
 from tests.contract.canary import PROBES, CanaryContract
 from tests.contract.services_project import PORTS, Project
 
@@ -55,6 +56,38 @@ class TestCanaryOfProcesses(CanaryContract):
         with pytest.raises(EngineUnavailable, match="away"):
             self.release(services, project, said)
         assert "line:1 does not have all traffic again: not even that" in said
+
+    def test_a_share_of_a_deployment_that_fails_is_taken_back(
+        self, services: ProcessServices, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = services.deploy(project.request(3.0))
+        deploy = services.deploy
+
+        def cut_off(request: DeployRequest, **options: Any) -> ServiceInfo:
+            deploy(request, **options)
+            raise EngineUnavailable("whether it is up cannot be read")
+
+        monkeypatch.setattr(services, "deploy", cut_off)
+        said: list[str] = []
+        with pytest.raises(EngineUnavailable):
+            self.release(services, project, said)
+        assert "taking line:2 back" in said
+        assert services.get("line-qa").version == before.version
+        assert [item.traffic for item in services.revisions("line-qa")] == [100]
+
+    def test_what_never_had_a_share_is_not_taken_back(
+        self, services: ProcessServices, project: Project, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        services.deploy(project.request(3.0))
+
+        def refused(request: DeployRequest, **options: Any) -> ServiceInfo:
+            raise EngineUnavailable("no answer")
+
+        monkeypatch.setattr(services, "deploy", refused)
+        said: list[str] = []
+        with pytest.raises(EngineUnavailable):
+            self.release(services, project, said)
+        assert said == []
 
     def release(self, services: ProcessServices, project: Project, said: list[str]) -> CanaryReport:
         rule = Rule(requests=3, max_latency_ratio=1000.0)
