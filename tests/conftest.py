@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,7 +19,19 @@ for code in ("", "500_", "503_"):
 
 
 @pytest.fixture(autouse=True)
-def no_docker_unless_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def environment_as_it_was() -> Iterator[None]:
+    """Put the variables back after all else: `monkeypatch` may restore what a fake had set that ended before it."""
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
+def no_docker_unless_marked(
+    request: pytest.FixtureRequest, environment_as_it_was: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A test without the mark `docker` cannot reach an engine, not even on a machine that has one."""
     if request.node.get_closest_marker("docker") is None:
         monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")

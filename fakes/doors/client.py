@@ -12,7 +12,7 @@ import certifi
 from fakes.core.settings import Settings
 
 # Variables that change where the SDK signs in or what it contacts: a program under the fake must not see the user's.
-SCRUBBED_PREFIXES = ("AZUREML_", "AZURE_", "MSI_", "IDENTITY_", "ARM_CLOUD_METADATA_URL")
+SCRUBBED_PREFIXES = ("AZUREML_", "AZURE_", "MSI_", "IDENTITY_", "ARM_CLOUD_METADATA_URL", "SP_APP_")
 STILL = {
     "AZUREML_CURRENT_CLOUD": "AzureCloud",
     "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",

@@ -254,7 +254,8 @@ def test_the_sdk_signs_in_through_the_azure_cli_package(cli):
 
 
 @pytest.mark.azure
-def test_a_program_behind_one_prefix_signs_in_as_the_az_cli_does():
+def test_a_program_behind_one_prefix_signs_in_as_the_az_cli_does(monkeypatch):
+    monkeypatch.setenv("SP_APP_ID", "the user's own")
     program = (
         "import os; from azureml.core import Workspace; e = os.environ; print(Workspace.get(e['WORKSPACE_NAME'], "
         "subscription_id=e['SUBSCRIPTION_ID'], resource_group=e['RESOURCE_GROUP']).name, 'SP_APP_ID' in e)"
