@@ -17,7 +17,7 @@ from deploy.docker_images import LABEL, DockerImageBuilder
 from deploy.errors import EngineUnavailable
 from deploy.images import Image
 from deploy.services import DeployRequest
-from tests.conftest import no_docker_unless_marked
+from tests.conftest import environment_as_it_was, no_docker_unless_marked
 from tests.contract.services_project import Project
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -124,4 +124,4 @@ def unique() -> str:
     return f"mlops-test-{uuid.uuid4().hex[:8]}"
 
 
-__all__ = ["no_docker_unless_marked"]
+__all__ = ["environment_as_it_was", "no_docker_unless_marked"]
