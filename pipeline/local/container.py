@@ -79,7 +79,12 @@ class Container(Executor):
                 image,
                 command,
                 working_dir=str(self.project),
-                environment={"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1", **self.env},  # noqa: S108 - the container's
+                environment={
+                    "HOME": "/tmp",  # noqa: S108 - the container's
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                    **_numerics(),
+                    **self.env,
+                },
                 user=f"{os.getuid()}:{os.getgid()}",
                 volumes=self._volumes(task),
                 network_mode="none",
@@ -200,3 +205,8 @@ def removed(container: DockerContainer) -> Iterator[None]:
     finally:
         with suppress(Exception):  # what went wrong before is the error to show
             container.remove(force=True)
+
+
+def _numerics() -> dict[str, str]:
+    """Which kernels and how many threads the numeric libraries use here: with others the last digits differ."""
+    return {name: value for name, value in os.environ.items() if name.startswith(("OMP_", "OPENBLAS_"))}
