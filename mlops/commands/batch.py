@@ -93,16 +93,10 @@ def publish(app: App, build_id: str | None) -> int:
     Its code and settings are frozen under a build id. Which model scores what, a run says; without that, the version
     in production scores the newest version of the data set `batch.data`.
     """
-    from mlops.app import UsageMistake
-    from mlops.commands.pipeline import shown
+    from mlops.commands.pipeline import publish_for
     from mlops.configure import batch, batch_config
 
-    build = build_id or app.settings["build.id"]
-    if not build:
-        raise UsageMistake("which build publishes?", hint="--build-id ID, or MLOPS_BUILD_ID")
-    item = app.backend.pipelines.publish(batch(app), batch_config(app, build_id=build), build_id=build)
-    app.output.emit(shown(item), f"{item.id}\n{item.endpoint}")
-    return 0
+    return publish_for(app, build_id, batch(app), batch_config)
 
 
 @cli.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from mlops.cli import common_options
 from mlops.scheduling import schedule
 
 if TYPE_CHECKING:
+    from pipeline.config import PipelineConfig
+    from pipeline.graph import Pipeline
     from registry.models import ModelVersion
     from registry.runs import RunInfo
 
@@ -87,13 +90,19 @@ def run(
 @common_options
 def publish(app: App, build_id: str | None) -> int:
     """Freeze the pipeline with its code and settings under a build id."""
-    from mlops.app import UsageMistake
     from mlops.configure import pipeline_config, training
+
+    return publish_for(app, build_id, training(app), pipeline_config)
+
+
+def publish_for(app: App, build_id: str | None, pipeline: Pipeline, config_for: Callable[..., PipelineConfig]) -> int:
+    """Publish a pipeline under a build id (default: the setting ``build.id``) and say where it is."""
+    from mlops.app import UsageMistake
 
     build = build_id or app.settings["build.id"]
     if not build:
         raise UsageMistake("which build publishes?", hint="--build-id ID, or MLOPS_BUILD_ID")
-    item = app.backend.pipelines.publish(training(app), pipeline_config(app, build_id=build), build_id=build)
+    item = app.backend.pipelines.publish(pipeline, config_for(app, build_id=build), build_id=build)
     app.output.emit(shown(item), f"{item.id}\n{item.endpoint}")
     return 0
 
