@@ -44,7 +44,7 @@ def runner(seams: Seams, tmp_path: Path, cache: Path, engine: Engine) -> LocalRu
 
 
 def left(engine: Engine, run_id: str | None = None) -> list[str]:
-    found = engine.client.containers.list(all=True, filters={"label": "mlops.step"})
+    found = engine.client.containers.list(all=True, filters={"label": "mlops.step"}, ignore_removed=True)
     return [item.id for item in found if run_id is None or item.labels.get("mlops.run") == run_id]
 
 

@@ -165,7 +165,7 @@ print(json.dumps({
 def containers(services: LocalServices) -> list:
     runner = services.runner("docker")
     label = f"{LABEL}.project={runner.project}"  # type: ignore[attr-defined]
-    return runner.engine.client.containers.list(all=True, filters={"label": label})  # type: ignore[attr-defined]
+    return runner.engine.client.containers.list(all=True, filters={"label": label}, ignore_removed=True)  # type: ignore[attr-defined]
 
 
 def leftovers(engine: Engine) -> dict[str, int]:

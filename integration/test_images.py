@@ -20,6 +20,7 @@ from deploy.docker_engine import Engine
 from deploy.docker_images import LABEL, DockerImageBuilder
 from deploy.errors import DeployFailed, EngineUnavailable, PackageRefused
 from deploy.images import PackageRequest
+from deploy.local.programs import wait_until
 from integration.conftest import LOCK, PYTHON
 from tests.contract.images import ImageBuilderContract, with_manifest
 from tests.contract.services_project import Project
@@ -159,7 +160,7 @@ def test_a_failing_build_shows_its_log(
 
 
 def test_ctrl_c_during_the_build_leaves_no_container(engine: Engine, cache: Path, request_: PackageRequest) -> None:
-    before = {item.id for item in engine.client.containers.list(all=True)}
+    before = containers(engine)
 
     def interrupt(line: str) -> None:
         if " : RUN " in line:
@@ -168,9 +169,12 @@ def test_ctrl_c_during_the_build_leaves_no_container(engine: Engine, cache: Path
     builder = DockerImageBuilder(cache, engine, use_cache=False)
     with pytest.raises(KeyboardInterrupt):
         builder.build(request_, progress=interrupt)
-    from deploy.local.programs import wait_until
+    assert wait_until(lambda: containers(engine) <= before, 30)
 
-    assert wait_until(lambda: {item.id for item in engine.client.containers.list(all=True)} <= before, 30)
+
+def containers(engine: Engine) -> set[str]:
+    """Ids of the engine's containers: by one request; the client's own list asks again for each, which may be gone."""
+    return {item["Id"] for item in engine.client.api.containers(all=True)}
 
 
 def content(engine: Engine, reference: str) -> tuple[Tree, dict[str, Any]]:

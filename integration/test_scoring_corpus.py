@@ -26,7 +26,7 @@ def container(folder: Path, engine: Engine, cache: Path) -> Iterator[Target]:
 
     def kill() -> None:
         label = f"{LABEL}.project={services.runner('docker').project}"  # type: ignore[attr-defined]
-        for item in engine.client.containers.list(all=True, filters={"label": label}):
+        for item in engine.client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             item.remove(force=True)
 
     try:

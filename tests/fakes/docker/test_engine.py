@@ -114,7 +114,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     if not bases:
         pytest.skip("the engine has no image with Python")
     yield Bench(client, bases[0], name)
-    for container in client.containers.list(all=True, filters={"label": f"suite={name}"}):
+    for container in client.containers.list(all=True, filters={"label": f"suite={name}"}, ignore_removed=True):
         container.remove(force=True)
     for image in client.images.list(filters={"label": f"suite={name}"}):
         for tag in image.tags:

@@ -296,7 +296,7 @@ def test_a_container_hosts_when_asked_for(azure: Any, deploy: Make) -> None:
     assert "the model is loaded" in service.get_logs()
 
     def containers() -> list[Any]:
-        return list(client.containers.list(all=True, filters={"label": "fakes.host=1"}))
+        return list(client.containers.list(all=True, filters={"label": "fakes.host=1"}, ignore_removed=True))
 
     assert containers()
     service.delete()
