@@ -28,6 +28,7 @@ from fakes.core.evidence import Evidence
 from fakes.core.handlers import Handler
 from fakes.core.routing import Auth, Call, Route, Router, Service, expand, json_response, operations_of
 from fakes.core.state import State
+from fakes.core.tokens import ARM_AUDIENCES, AUDIENCES
 from fakes.core.verified import verified_live
 
 _VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
@@ -164,7 +165,8 @@ class Application:
     def _answer(self, call: Call) -> Response:
         auth = call.route.auth or call.service.auth
         if auth is Auth.BEARER:
-            call.principal = self.state.tokens.check(call.request.headers.get("Authorization"))
+            accepted = ARM_AUDIENCES if call.service.family == hosts.ARM else AUDIENCES
+            call.principal = self.state.tokens.check(call.request.headers.get("Authorization"), accepted)
         elif auth is Auth.ADMIN:
             _check_admin(call)
         if call.strict:

@@ -45,6 +45,13 @@ class Backend:
         """Return the names of what needs `name` (of a kind: ``model``, ``environment``, ...), so that it stays."""
         return []
 
+    def forget(self, workspace: Workspace) -> None:
+        """A workspace is deleted: forget what is kept below its key. Called under the lock; a subclass ends more."""
+        for name in self.exported:
+            held = getattr(self, name)
+            if isinstance(held, dict):
+                held.pop(workspace.key, None)
+
     def closing(self) -> None:
         """End what must not outlive the state; called on reset and exit, without the lock."""
 
@@ -103,6 +110,13 @@ class State:
         """Return the names of what needs `name`, over all services."""
         with self.lock:
             return [user for backend in self._backends.values() for user in backend.uses(workspace, kind, name)]
+
+    def forget(self, workspace: Workspace) -> None:
+        """Let every service forget a workspace: one of the same name begins empty."""
+        with self.lock:
+            for backend in list(self._backends.values()):
+                backend.forget(workspace)
+            self.tenancy.workspaces.pop(workspace.key, None)
 
     def workspace(self, name: str | None = None) -> Workspace:
         """Return the workspace of the settings, or another of the same resource group by name."""

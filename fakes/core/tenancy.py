@@ -129,14 +129,28 @@ class Tenancy:
                 return title
         raise AzureError(404, "SubscriptionNotFound", f"The subscription '{subscription}' could not be found.")
 
-    def add_workspace(self, subscription: str, group: str, name: str, location: str) -> Workspace:
-        """Create a workspace with a storage account and a registry of its own."""
+    def account(self, name: str) -> StorageAccount:
+        """Return a storage account; 404 when it was deleted."""
+        found = self.accounts.get(name)
+        if found is None:
+            raise AzureError(404, "StorageAccountNotFound", f"The storage account '{name}' was not found.")
+        return found
+
+    def add_account(self, name: str) -> StorageAccount:
+        """Return a storage account, made when it is new."""
+        found = self.accounts.get(name)
+        if found is None:
+            first, second = (base64.b64encode(self._state.ids.secret(64)).decode() for _ in range(2))
+            found = self.accounts[name] = StorageAccount(name, [first, second])
+        return found
+
+    def add_workspace(
+        self, subscription: str, group: str, name: str, location: str, *, account: str = "", registry: str = ""
+    ) -> Workspace:
+        """Create a workspace, with a storage account and a registry of its own unless they are named."""
         ids = self._state.ids
         stem = re.sub(r"[^a-z0-9]", "", name.lower())[:10]
-        account = f"{stem}stg{ids.hex(8)}"
-        self.accounts[account] = StorageAccount(
-            account, [base64.b64encode(ids.secret(64)).decode(), base64.b64encode(ids.secret(64)).decode()]
-        )
+        account = self.add_account(account or f"{stem}stg{ids.hex(8)}").name
         workspace = Workspace(
             subscription_id=subscription,
             resource_group=group,
@@ -145,7 +159,7 @@ class Tenancy:
             workspace_id=ids.guid(),
             created=self._state.clock.now(),
             storage_account=account,
-            container_registry=f"{stem}acr{ids.hex(8)}",
+            container_registry=registry or f"{stem}acr{ids.hex(8)}",
             principal_id=ids.guid(),
             tenant_id=self._state.settings.tenant_id,
         )

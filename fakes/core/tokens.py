@@ -11,12 +11,9 @@ from fakes.core.errors import AzureError
 if TYPE_CHECKING:
     from fakes.core.state import State
 
-# Audiences that Azure ML and ARM take; the SDK asks for the first one for both.
-AUDIENCES = (
-    "https://management.core.windows.net/",
-    "https://management.azure.com/",
-    "https://ml.azure.com/",
-)
+# Audiences that ARM takes, and Azure ML besides them; the SDK asks for the first one for both.
+ARM_AUDIENCES = ("https://management.core.windows.net/", "https://management.azure.com/")
+AUDIENCES = (*ARM_AUDIENCES, "https://ml.azure.com/")
 
 # How refresh tokens of Entra ID begin: clients take them for opaque.
 _REFRESH = "0.A"

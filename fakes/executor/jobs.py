@@ -20,7 +20,7 @@ HOLD_SECONDS = 0.05
 
 
 class JobGone(Exception):
-    """The state that the job belonged to was reset or closed."""
+    """The state or the workspace that the job belonged to is no more."""
 
 
 class Job:
@@ -40,6 +40,7 @@ class Job:
         self.id = job_id
         self.folder = folder
         self.cancel = threading.Event()
+        self._gone = threading.Event()
         self.polls = 0
         self.begun = state.clock.timestamp()
         self.background = state.background
@@ -47,11 +48,14 @@ class Job:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[State]:
-        """Give the state under its lock. Raises ``JobGone``: what a job writes must not reach the next state."""
+        """Give the state under its lock. Raises ``JobGone``: nothing must be written for what is no more."""
         with self._state.lock:
-            if self.background.stopping.is_set():
-                raise JobGone(self.id)
-            yield self._state
+            yield self.state
+
+    def drop(self) -> None:
+        """End it: what it belongs to is no more, and it must not write anything any more."""
+        self._gone.set()
+        self.cancel.set()
 
     def hold(self, rule: Transition) -> bool:
         """Wait as a transition says before the work begins; gives False when the job was canceled meanwhile."""
@@ -65,7 +69,7 @@ class Job:
     @property
     def state(self) -> State:
         """The state, for what takes the lock by itself. Raises ``JobGone``."""
-        if self.background.stopping.is_set():
+        if self._gone.is_set() or self.background.stopping.is_set():
             raise JobGone(self.id)
         return self._state
 
@@ -107,6 +111,13 @@ class Jobs(Backend):
         if job is not None:
             job.cancel.set()
         return job is not None
+
+    def drop(self, job_id: str) -> None:
+        """End a job whose workspace was deleted."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        if job is not None:
+            job.drop()
 
     def polled(self, job_id: str) -> None:
         """Somebody asked how a job is."""

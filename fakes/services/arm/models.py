@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
@@ -12,11 +12,23 @@ from fakes.core.operations import Operation
 from fakes.core.records import record
 from fakes.core.state import Backend
 from fakes.core.tenancy import ResourceGroup, Workspace
+from fakes.services.blob.models import BlobBackend
 
 _GROUP = re.compile(r"[-\w._()]{0,89}[-\w_()]")
 _WORKSPACE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{1,32}")
 LOCATIONS = ("westeurope", "northeurope", "eastus", "eastus2", "westus", "westus2", "centralus", "uksouth")
-_CHANGEABLE = ("friendlyName", "description", "imageBuildCompute", "publicNetworkAccess", "v1LegacyMode")
+_CHANGEABLE = (
+    "friendlyName",
+    "description",
+    "imageBuildCompute",
+    "publicNetworkAccess",
+    "v1LegacyMode",
+    "containerRegistry",
+    "applicationInsights",
+)
+_AT_CREATION = ("storageAccount", "keyVault", "hbiWorkspace", "encryption")
+# Kinds of resources that a workspace names and the fake does not have.
+NAMES_ONLY = ("microsoft.keyvault/vaults", "microsoft.insights/components", "microsoft.containerregistry/registries")
 _WORKSPACE_TYPE = "microsoft.machinelearningservices/workspaces"
 
 
@@ -68,6 +80,9 @@ class ArmBackend(Backend):
         group = tenancy.group(subscription, name)
         for workspace in self.workspaces(subscription, name):
             self.delete_workspace(workspace)
+        below = f"{_group_id(subscription, name)}/".casefold()
+        for key in [key for key in self.deployments if key.startswith(below)]:
+            del self.deployments[key]
         del tenancy.groups[group.subscription_id.casefold(), group.name.casefold()]
 
     # ---- workspaces
@@ -100,36 +115,61 @@ class ArmBackend(Backend):
             )
         key = f"{_group_id(subscription, group)}/providers/{_WORKSPACE_TYPE}/{name}".casefold()
         before = tenancy.workspaces.get(key)
-        workspace = before or tenancy.add_workspace(known_group.subscription_id, known_group.name, name, location)
         if before is not None and before.location != location:
             raise AzureError(
                 409, "InvalidResourceLocation", f"The resource '{name}' already exists in location '{before.location}'."
             )
+        properties = body.get("properties") or {}
+        _check_offered(body, properties)
+        workspace = before or tenancy.add_workspace(
+            known_group.subscription_id,
+            known_group.name,
+            name,
+            location,
+            account=_last(properties.get("storageAccount")),
+            registry=_last(properties.get("containerRegistry")),
+        )
         workspace.tags = _tags(body)
         sku = body.get("sku")
         if isinstance(sku, Mapping) and sku.get("name"):
             workspace.sku = str(sku["name"])
-        properties = body.get("properties") or {}
-        workspace.properties |= {k: properties[k] for k in _CHANGEABLE if properties.get(k) is not None}
+        if before is None:
+            self._change(workspace, properties, _AT_CREATION)
+        self._change(workspace, properties, _CHANGEABLE)
         return workspace, before is None
+
+    def _change(self, workspace: Workspace, properties: Mapping[str, Any], names: Iterable[str]) -> None:
+        workspace.properties |= {k: properties[k] for k in names if properties.get(k) is not None}
+        if "containerRegistry" in names and properties.get("containerRegistry"):
+            workspace.container_registry = _last(properties["containerRegistry"])
 
     def patch_workspace(self, workspace: Workspace, body: Mapping[str, Any]) -> None:
         """Change a workspace."""
         if body.get("tags") is not None:
             workspace.tags = _tags(body)
         properties = body.get("properties") or {}
-        unknown = sorted(set(properties) - {*_CHANGEABLE, "containerRegistry", "applicationInsights"})
+        unknown = sorted(set(properties) - set(_CHANGEABLE))
         if unknown and self.state.settings.strict:
             raise bad_request(f"These properties cannot be changed: {', '.join(unknown)}.", "ValidationError")
-        workspace.properties |= {k: properties[k] for k in _CHANGEABLE if properties.get(k) is not None}
+        self._change(workspace, properties, _CHANGEABLE)
 
     def delete_workspace(self, workspace: Workspace) -> None:
-        """Delete a workspace. Its storage account stays, as in Azure."""
-        self.state.tenancy.workspaces.pop(workspace.key, None)
+        """Delete a workspace with all that is in it. Its storage account stays, as in Azure."""
+        self.state.forget(workspace)
+
+    def delete_resource(self, subscription: str, group: str, kind: str, name: str) -> bool:
+        """Delete what a workspace depends on; tell whether it was there.
+
+        A storage account goes with its blobs; vaults, insights and registries are names only. There are no others.
+        """
+        self.state.tenancy.group(subscription, group)
+        if kind.casefold() == "microsoft.storage/storageaccounts":
+            return self.state.backend(BlobBackend).delete_account(name.lower())
+        return kind.casefold() in NAMES_ONLY
 
     def keys(self, workspace: Workspace) -> dict[str, Any]:
         """Return the answer to listKeys."""
-        account = self.state.tenancy.accounts[workspace.storage_account]
+        account = self.state.tenancy.account(workspace.storage_account)
         group = _group_id(workspace.subscription_id, workspace.resource_group)
         return {
             "userStorageKey": account.keys[0],
@@ -148,7 +188,7 @@ class ArmBackend(Backend):
 
     def registry_password(self, workspace: Workspace, number: int = 1) -> str:
         """Return a password of the workspace's container registry."""
-        account = self.state.tenancy.accounts[workspace.storage_account]
+        account = self.state.tenancy.account(workspace.storage_account)
         return re.sub(r"[^A-Za-z0-9]", "", account.keys[number - 1])[:32]
 
     # ---- template deployments
@@ -184,9 +224,8 @@ class ArmBackend(Backend):
                 "location": location if isinstance(location, str) and "[" not in location else known.location,
                 "tags": _value(resource.get("tags"), parameters) or {},
                 "sku": {"name": _value((resource.get("sku") or {}).get("name"), parameters) or "Basic"},
-                "properties": {
-                    k: _value(v, parameters) for k, v in (resource.get("properties") or {}).items() if k in _CHANGEABLE
-                },
+                "identity": resource.get("identity") or {},
+                "properties": {k: _value(v, parameters) for k, v in (resource.get("properties") or {}).items()},
             }
             self.put_workspace(subscription, group, name, body)
         return f"{_group_id(subscription, group)}/providers/{kind}/{name}"
@@ -209,6 +248,24 @@ def _value(value: Any, parameters: Mapping[str, Any]) -> Any:
         match = re.fullmatch(r"\[parameters\('([^']+)'\)\]", value)
         return parameters.get(match.group(1)) if match else value
     return value
+
+
+def _last(resource: Any) -> str:
+    """Return the name at the end of a resource id."""
+    return str(resource or "").rpartition("/")[2].lower()
+
+
+def _check_offered(body: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
+    """Refuse a workspace that would not be what was asked for."""
+    if str(properties.get("systemDatastoresAuthMode") or "accessKey").casefold() != "accesskey":
+        raise _not_offered("A workspace whose datastores are read by identity")
+    kind = str((body.get("identity") or {}).get("type") or "SystemAssigned")
+    if kind.casefold() != "systemassigned" or properties.get("primaryUserAssignedIdentity"):
+        raise _not_offered("A workspace with a user-assigned identity")
+
+
+def _not_offered(what: str) -> AzureError:
+    return AzureError(501, "NotImplementedByFake", f"{what} is not implemented by this fake; nothing was made.")
 
 
 def _location(body: Mapping[str, Any]) -> str:

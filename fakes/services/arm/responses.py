@@ -165,6 +165,8 @@ def get_provider(call: Call) -> Response:
     """Answer that a resource provider is registered, and where it is offered."""
     call.state.tenancy.subscription(call.params["subscription"])
     namespace = call.params["namespace"]
+    if not namespace.casefold().startswith("microsoft."):
+        raise AzureError(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
     return json_response(
         {
             "id": f"/subscriptions/{call.params['subscription']}/providers/{namespace}",
@@ -184,24 +186,32 @@ def get_provider(call: Call) -> Response:
 
 def list_resources(call: Call) -> Response:
     """Answer with the resources of a subscription or a group; the fake keeps workspaces."""
-    wanted = call.arg("$filter") or ""
-    subscription, group = call.params["subscription"], call.params.get("resource_group")
-    found = _backend(call).workspaces(subscription, group)
-    kinds = re.findall(r"resourceType eq '([^']*)'", wanted, re.IGNORECASE)
-    if kinds and not any(kind.casefold() == "microsoft.machinelearningservices/workspaces" for kind in kinds):
-        found = []
+    found = _backend(call).workspaces(call.params["subscription"], call.params.get("resource_group"))
     fields = ("id", "name", "type", "location", "tags", "kind", "sku", "identity")
-    documents = [workspace_document(workspace) for workspace in found]
-    return json_response({"value": [{name: d[name] for name in fields} for d in documents]})
+    documents = [{name: d[name] for name in fields} for d in map(workspace_document, found)]
+    for field, value in _conditions(call.arg("$filter") or ""):
+        documents = [d for d in documents if str(d[field]).casefold() == value.casefold()]
+    return json_response({"value": documents})
+
+
+def _conditions(text: str) -> list[tuple[str, str]]:
+    """Read a filter: conditions that all must hold. A condition that is not known must not be overlooked."""
+    fields = {"resourcetype": "type", "name": "name", "location": "location"}
+    found = []
+    for part in re.split(r"\s+and\s+", text.strip(), flags=re.IGNORECASE) if text.strip() else ():
+        match = re.fullmatch(r"\(?\s*(\w+)\s+eq\s+'([^']*)'\s*\)?", part, re.IGNORECASE)
+        if match is None or match[1].casefold() not in fields:
+            raise AzureError(501, "NotImplementedByFake", f"The fake does not know the filter {part!r}.")
+        found.append((fields[match[1].casefold()], match[2]))
+    return found
 
 
 def delete_resource(call: Call) -> Response:
-    """Delete what a workspace depends on: a storage account goes, the others were names only."""
+    """Delete what a workspace depends on; 204 when there is no such thing."""
     p = call.params
-    call.state.tenancy.group(p["subscription"], p["resource_group"])
-    if p["kind"].casefold() == "storageaccounts" and call.state.tenancy.accounts.pop(p["name"], None) is None:
-        return empty_response(204)
-    return empty_response(200)
+    kind = f"{p['namespace']}/{p['kind']}"
+    gone = _backend(call).delete_resource(p["subscription"], p["resource_group"], kind, p["name"])
+    return empty_response(200 if gone else 204)
 
 
 # ---- template deployments

@@ -104,6 +104,11 @@ class BlobBackend(Backend):
                         found[name] = self._new_container(name)
         return found
 
+    def delete_account(self, account: str) -> bool:
+        """Delete a storage account with everything in it; tell whether it was there."""
+        self.containers.pop(account, None)
+        return self.state.tenancy.accounts.pop(account, None) is not None
+
     def container(self, account: str, name: str) -> Container:
         """Return a container; 404 ContainerNotFound."""
         found = self.account(account).get(name)
@@ -259,7 +264,7 @@ class BlobBackend(Backend):
 
         The path is not percent-encoded: the SDK encodes it by itself.
         """
-        key = self.state.tenancy.accounts[account].keys[0]
+        key = self.state.tenancy.account(account).keys[0]
         query = service_sas(
             account, container, name, key, now=self.state.clock.now(), permissions=permissions, hours=hours
         )

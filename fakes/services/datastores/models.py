@@ -76,7 +76,7 @@ class DatastoresBackend(Backend):
             container = f"code-{workspace.workspace_id[:8]}"
         else:
             container = f"azureml-blobstore-{workspace.workspace_id}"
-        key = self.state.tenancy.accounts[workspace.storage_account].keys[0]
+        key = self.state.tenancy.account(workspace.storage_account).keys[0]
         section = {
             "accountName": workspace.storage_account,
             "containerName": container,

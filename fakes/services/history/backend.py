@@ -27,6 +27,15 @@ class HistoryBackend(Backend):
         store = self.stores.setdefault(workspace.key, {})
         return RunHistory(store, self.state.clock.iso, self.state.ids.guid)
 
+    def forget(self, workspace: Workspace) -> None:
+        """End the runs that are executing, too."""
+        from fakes.executor.jobs import Jobs
+
+        jobs = self.state.backend(Jobs)
+        for run_id in self.stores.get(workspace.key, {}).get("runs", {}):
+            jobs.drop(run_id)
+        super().forget(workspace)
+
     def loaded(self) -> None:
         """After an import: what was executing cannot go on here, and ended."""
         for store in self.stores.values():

@@ -48,6 +48,11 @@ class Images(Backend):
         """Return the images of a workspace."""
         return [image for image in self.items.values() if image.workspace == workspace.key]
 
+    def forget(self, workspace: Workspace) -> None:
+        """Forget the images of a workspace that is deleted."""
+        for name in [name for name, image in self.items.items() if image.workspace == workspace.key]:
+            del self.items[name]
+
     def check(self, workspace: Workspace, request: object) -> None:
         """Raise when no image can be made of a request."""
         if not isinstance(request, dict):

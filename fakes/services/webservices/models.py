@@ -328,6 +328,12 @@ class Webservices(Backend):
                 f"Key authentication is not enabled for service {service.name}.", "KeyAuthenticationNotEnabled"
             )
 
+    def forget(self, workspace: Workspace) -> None:
+        """Stop the containers of a workspace that is deleted, too."""
+        for service in self.all(workspace):
+            self.deployer.remove(workspace, service)
+        super().forget(workspace)
+
     def closing(self) -> None:
         """Stop every container."""
         self.runtime.close()

@@ -263,3 +263,14 @@ def test_a_program_behind_one_prefix_signs_in_as_the_az_cli_does(monkeypatch):
     command = [sys.executable, "-m", "fakes", "run", "--sign-in", "azure-cli", "--", sys.executable, "-c", program]
     done = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1:] == ["fake-ws False"], done.stderr
+
+
+def test_a_token_for_azure_ml_is_none_for_the_resource_manager(azure):
+    token = azure.state.tokens.issue(audience="https://ml.azure.com/")
+    headers = {"Authorization": f"Bearer {token}"}
+    workspace = azure.state.workspace()
+    arm = f"https://management.azure.com{workspace.arm_id}?api-version=2022-05-01"
+    answer = requests.get(arm, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "InvalidAuthenticationTokenAudience")
+    models = f"{workspace.api_url}/modelmanagement/v1.0{workspace.arm_id}/models"
+    assert requests.get(models, headers=headers).status_code == 200
