@@ -54,6 +54,11 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def sync_data(fd: int) -> None:
+    """Make the bytes of a file durable whose size was durable before."""
+    getattr(os, "fdatasync", os.fsync)(fd)  # macOS has no fdatasync
+
+
 def make_folders(folder: Path, root: Path) -> None:
     """Make `folder` below `root`, durably, even where another process made a part of it and died before its sync."""
     missing = []

@@ -6,7 +6,7 @@
     models/<name>/state/<n>.json            its tags now, or that it is deleted: replaced in one step
     models/<name>/aliases/<alias>/<n>.json  the promotion log: an alias is what its last entry says
     models/<name>/.tags                     an index that can be thrown away (:mod:`registry.files.tagfile`)
-    models/<name>/lock                      held while an alias moves, tags change, or a version is deleted
+    models/<name>/lock                      held while a number is taken, tags change, one is deleted, an alias moves
 
 ``<name>`` is in lower case, because some file systems take names that differ only in case for one.
 """
@@ -52,6 +52,7 @@ class ModelFolder:
         self._states = f"{self.states}{os.sep}"
         self._logs: dict[str, NumberedLog] = {}
         self._moves: dict[str, AliasMove] = {}
+        self._spelling: str | None = None
 
     def version(self, number: int) -> ModelVersion:
         """One version with its tags now, without its aliases. Raises ``NotFound``, ``Corrupt``, ``NewerSchema``."""
@@ -164,6 +165,8 @@ class ModelFolder:
 
         Raises ``Corrupt`` or ``NewerSchema`` if no version can be read.
         """
+        if self._spelling and self.versions.has(1):
+            return self._spelling
         unreadable: RegistryError | None = None
         for number in range(1, self.versions.last() + 1):
             try:
@@ -174,6 +177,7 @@ class ModelFolder:
                 unreadable = error
                 continue
             if name.lower() == self.name.lower():
+                self._spelling = name
                 return name
         if unreadable:
             raise unreadable

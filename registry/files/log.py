@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ class NumberedLog:
         *,
         check: Callable[[int], None] | None = None,
         needs: Path | None = None,
+        lock: Path | None = None,
     ) -> int:
         """Publish ``document(number)`` under the next number and return that.
 
@@ -85,19 +87,28 @@ class NumberedLog:
             Called with each number that is tried; an exception ends it.
         needs : pathlib.Path, optional
             A folder whose names must be durable before the document can be seen.
+        lock : pathlib.Path, optional
+            A lock file that is held from the choice of the number until the document has it. Numbers are dense without
+            it too; with it, nobody writes and syncs a document for a number that another takes meanwhile.
         """
-        while True:
-            number = self.last() + 1
-            if check:
-                check(number)
-            writer.write(documents.encode(document(number)))
-            if needs:
-                disk.sync_folder(needs)
-                needs = None
-            if writer.publish(self.path(number)):
-                self._known = number
-                self._write_hint(number)
-                return number
+        ready = self.last() + 1
+        writer.write(documents.encode(document(ready)))  # most of the waiting for the disk, beside others
+        if needs:
+            disk.sync_folder(needs)
+        with disk.locked(lock) if lock else nullcontext():
+            while True:
+                number = self.last() + 1
+                if check:
+                    check(number)
+                if number != ready:
+                    writer.write(documents.encode(document(number)))
+                    ready = number
+                if writer.link(self.path(number)):
+                    break
+        disk.sync_folder(self.folder)
+        self._known = number
+        self._write_hint(number)
+        return number
 
     def sync(self) -> None:
         """Make durable what another process published and may not have synced yet."""

@@ -88,6 +88,7 @@ class FileModelRegistry(ModelRegistry):
                         lambda number: version_document(name, number, taken, fields),
                         check=lambda number: _check_spelling(folder, number),
                         needs=self.store.blobs,
+                        lock=folder.lock,
                     )
         return ModelVersion(name=name, version=number, digest=taken.digest, size=taken.size, **fields)
 

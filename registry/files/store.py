@@ -140,6 +140,7 @@ class Writer:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._count = 0
+        self._written = b""
         self._spares: list[Path] = []
         while True:
             self.token = os.urandom(8).hex()
@@ -162,11 +163,17 @@ class Writer:
 
     def write(self, data: bytes) -> None:
         """Make `data` the durable content of the document. Not after it was published."""
-        if os.fstat(self.fd).st_size:
+        in_place = len(data) == len(self._written)
+        self._written = b""
+        if not in_place:
             os.ftruncate(self.fd, 0)
-            os.lseek(self.fd, 0, os.SEEK_SET)
+        os.lseek(self.fd, 0, os.SEEK_SET)
         disk.write_all(self.fd, data)
-        os.fsync(self.fd)
+        if in_place:
+            disk.sync_data(self.fd)
+        else:
+            os.fsync(self.fd)
+        self._written = data
 
     def spare(self) -> Path:
         """Path of another file of this writer, not made yet."""
@@ -177,11 +184,17 @@ class Writer:
 
     def publish(self, target: Path) -> bool:
         """Let the document appear as `target`, durably; ``False`` if something is there already."""
+        if not self.link(target):
+            return False
+        disk.sync_folder(target.parent)
+        return True
+
+    def link(self, target: Path) -> bool:
+        """As :meth:`publish`, but the caller syncs the folder of `target`."""
         try:
             os.link(self.path, target)
         except FileExistsError:
             return False
-        disk.sync_folder(target.parent)
         return True
 
     def replace(self, target: Path) -> None:

@@ -18,6 +18,7 @@ from registry.errors import AliasMoved, InUse, InvalidName, NotFound
 from registry.files.data import FileDataSets
 from registry.files.models import FileModelRegistry
 from registry.files.runs import FileRunHistory
+from registry.files.store import Writer
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,29 @@ def test_versions_are_unique_and_dense(tmp_path: Path, artifact: Path) -> None:
     report = registry.verify()
     assert (report.problems, report.versions) == ([], 12 * PROCESSES)
     assert list((tmp_path / "store" / "staging").iterdir()) == []
+
+
+def _register_and_count(root: Path, artifact: Path, count: int) -> int:
+    written = 0
+    write = Writer.write
+
+    def counting(writer: Writer, data: bytes) -> None:
+        nonlocal written
+        written += 1
+        write(writer, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Writer, "write", counting)
+        _register(root, artifact, count)
+    return written
+
+
+def test_a_document_is_written_at_most_twice_however_many_register(tmp_path: Path, artifact: Path) -> None:
+    """Once beside the others, and once more under the lock if its number was taken meanwhile."""
+    FileModelRegistry(tmp_path / "store").register("m", artifact)
+    written = at_once([(tmp_path / "store", artifact, 10)] * PROCESSES, _register_and_count)
+    assert all(each <= 20 for each in written)
+    assert sum(written) > 10 * PROCESSES  # they did meet
 
 
 def _register_own(root: Path, source: Path, count: int) -> list[tuple[int, str]]:
