@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from tests.selection import unwanted
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that: tests that press it could not.
@@ -16,6 +19,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # fault tests after it would wait 32 s for each answer of 429.
 for code in ("", "500_", "503_"):
     os.environ[f"AZUREML_DEFAULT_{code}BACKOFF"] = "0"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Load no file of which no test would run: each process of `make test-fast` would take seconds for them."""
+    if collection_path.suffix != ".py" or not config.option.markexpr:
+        return None
+    return unwanted(collection_path.read_text(encoding="utf-8"), config.option.markexpr) or None
 
 
 @pytest.fixture(autouse=True)
