@@ -6,7 +6,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from types import EllipsisType
 from typing import Any
@@ -78,6 +78,16 @@ class AliasMove:
     """``None``: the alias was removed."""
     who: str
     why: str
+
+
+def clock() -> datetime:
+    """This moment, UTC, as this machine sees it."""
+    return datetime.now(timezone.utc)
+
+
+def moment_after(before: AliasMove | None) -> datetime:
+    """When the move after `before` is made: never before it, however far this machine's clock is behind the other's."""
+    return max(clock(), before.when) if before else clock()
 
 
 @dataclass

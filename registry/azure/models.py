@@ -21,7 +21,7 @@ from registry.azure.promotions import BlobLog, aliases_of
 from registry.azure.workspace import AzureWorkspace, quiet, translated
 from registry.digests import tree_digest
 from registry.errors import AliasMoved, Conflict, Corrupt, InUse, NotFound
-from registry.models import AliasMove, Lineage, ModelRegistry, ModelVersion
+from registry.models import AliasMove, Lineage, ModelRegistry, ModelVersion, moment_after
 
 # Ours in the properties of an Azure model; properties cannot be changed after they are set.
 _OURS = "mlops."
@@ -158,7 +158,8 @@ class AzureModelRegistry(ModelRegistry):
             self._model(name, version)
         while True:
             entries = log.entries()
-            now = entries[-1]["to_version"] if entries else None
+            last = _move(name, alias, entries[-1]) if entries else None
+            now = last.to_version if last else None
             if not isinstance(expect, EllipsisType) and now != expect:
                 raise AliasMoved(
                     f"alias {alias!r} of {name} names version {now}, not {expect}",
@@ -169,7 +170,7 @@ class AzureModelRegistry(ModelRegistry):
                 raise NotFound(f"{name} has no alias {alias!r} to remove", hint=f"mlops models history {name}")
             entry = {
                 "sequence": len(entries) + 1,
-                "when": datetime.now(timezone.utc).isoformat(),
+                "when": moment_after(last).isoformat(),
                 "from_version": now,
                 "to_version": version,
                 "who": who,

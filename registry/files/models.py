@@ -22,7 +22,7 @@ from registry.files.layout import ModelFolder
 from registry.files.store import Store, Writer
 from registry.files.verify import references, verify
 from registry.files.versions import move_document, state_document, version_document
-from registry.models import AliasMove, Collected, Lineage, ModelRegistry, ModelVersion, Verified
+from registry.models import AliasMove, Collected, Lineage, ModelRegistry, ModelVersion, Verified, moment_after
 from registry.names import (
     check_alias,
     check_document,
@@ -118,12 +118,11 @@ class FileModelRegistry(ModelRegistry):
             log = folder.alias_log(alias)
             self.store.folder(log.folder)
             folder.versions.sync()  # what an entry names must be at least as durable as the entry
-            now = documents.now()
             move = AliasMove(
                 name=folder.name,
                 alias=alias,
                 sequence=before.sequence + 1 if before else 1,
-                when=max(now, before.when) if before else now,
+                when=moment_after(before),
                 from_version=current,
                 to_version=version,
                 who=who,

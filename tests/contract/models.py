@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,16 @@ class ModelRegistryContract:
         assert len(registry.history(name)) == 5
         again = registry.set_alias(name, "production", 2, who="ada", why="again", expect=None)
         assert (again.sequence, again.from_version) == (5, None)
+
+    def test_a_clock_that_is_behind_changes_no_order(
+        self, registry: ModelRegistry, artifact: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry.register(name, artifact)
+        first = registry.set_alias(name, "production", 1, who="ada", why="first")
+        monkeypatch.setattr("registry.models.clock", lambda: first.when - timedelta(hours=1))
+        second = registry.set_alias(name, "production", 1, who="bob", why="from a machine an hour behind")
+        assert registry.history(name) == [first, second]
+        assert second.when == first.when  # the later move is not the earlier one
 
     def test_the_loser_of_a_race_learns_the_winner(self, registry: ModelRegistry, artifact: Path, name: str) -> None:
         for _ in range(3):

@@ -17,7 +17,7 @@ from registry.artifacts import survey
 from registry.data import DataSets, DataSetVersion
 from registry.digests import tree_digest
 from registry.errors import AliasMoved, Conflict, InUse, NotFound
-from registry.models import AliasMove, Lineage, ModelRegistry, ModelVersion
+from registry.models import AliasMove, Lineage, ModelRegistry, ModelVersion, moment_after
 from registry.runs import Run, RunHistory, RunInfo, RunState
 
 
@@ -157,7 +157,9 @@ class MemoryModels(ModelRegistry):
             raise AliasMoved(f"{alias} names {before}", winner=before)
         if version is None and before is None:
             raise NotFound(f"{name} has no alias {alias}")
-        move = AliasMove(name, alias, len(self.history(name, alias)) + 1, now(), before, version, who, why)
+        moves = self.history(name, alias)
+        when = moment_after(moves[-1] if moves else None)
+        move = AliasMove(name, alias, len(moves) + 1, when, before, version, who, why)
         self.moves.append(move)
         return move
 
