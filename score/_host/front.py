@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -49,6 +50,8 @@ class Front(Dispatch):
         self.selector.register(self._wake_read, READ, self._woken)
         for name, listener in self.listeners.items():
             self.selector.register(listener, READ, self._acceptor(name))
+        gc.collect()
+        gc.freeze()  # a full collection of the modules would hold every connection for milliseconds
         for index in range(self.settings.workers):
             self._start_worker(index)
         swept = 0.0
