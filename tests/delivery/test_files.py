@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft7Validator
 
 from rehearse.azure.expand import Expander
 from rehearse.kits import open_kit
 from rehearse.run.project import Project
+from tests.schemas import Draft7Validator
 
 from .conftest import ROOT
 

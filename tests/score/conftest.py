@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import joblib
@@ -15,7 +17,7 @@ import pytest
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 
-from tests.score.hosts import KIT
+from tests.score.hosts import KIT, Host, host
 
 ENTRY = str(KIT / "score" / "score.py")
 
@@ -47,10 +49,32 @@ def diabetes() -> tuple[Any, np.ndarray]:
 
 
 @pytest.fixture
-def model_dir(tmp_path: Path, diabetes: tuple[Any, np.ndarray]) -> Path:
-    """AZUREML_MODEL_DIR with the diabetes model in it."""
+def diabetes_dir(tmp_path: Path, diabetes: tuple[Any, np.ndarray]) -> Path:
+    """AZUREML_MODEL_DIR with the diabetes model in it: a host takes seconds to load scikit-learn."""
     write_model(tmp_path / "models" / "diabetes", diabetes[0], diabetes[1][:2])
     return tmp_path / "models"
+
+
+@pytest.fixture(scope="session")
+def line() -> Any:
+    """A model that needs no more than NumPy, for tests to which it does not matter what predicts."""
+    return SimpleNamespace(predict=operator.methodcaller("dot", np.linspace(-1.0, 1.0, 10)))
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path, line: Any) -> Path:
+    """AZUREML_MODEL_DIR with the line in it."""
+    write_model(tmp_path / "models" / "line", line, np.arange(20.0).reshape(2, 10))
+    return tmp_path / "models"
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, diabetes: tuple[Any, np.ndarray]) -> Iterator[Host]:
+    """A host with the diabetes model, for all tests that only send requests."""
+    folder = tmp_path_factory.mktemp("served")
+    write_model(folder / "diabetes", diabetes[0], diabetes[1][:2])
+    with host("--entry-script", ENTRY, "--model-dir", str(folder)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,22 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.score.client import Answer, call, score
-from tests.score.conftest import ENTRY, write_model
-from tests.score.hosts import Host, host
+from tests.score.hosts import Host
 
 SLOW_MACHINES = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 FINITE = st.floats(-1e6, 1e6)
-
-
-@pytest.fixture(scope="module")
-def served(
-    tmp_path_factory: pytest.TempPathFactory, diabetes: tuple[Any, np.ndarray]
-) -> Iterator[tuple[Host, Any, np.ndarray]]:
-    """A host with the diabetes model, the model, and rows."""
-    folder = tmp_path_factory.mktemp("models")
-    write_model(folder / "diabetes", diabetes[0], diabetes[1][:2])
-    with host("--entry-script", ENTRY, "--model-dir", str(folder)) as running:
-        yield running, *diabetes
 
 
 def npy(array: Any) -> bytes:
@@ -68,29 +55,29 @@ GOOD = [0.5] * 10
         (b'{"data": ' + b"[" * 100_000, "not JSON"),
     ],
 )
-def test_refusals_say_where(served: tuple[Host, Any, np.ndarray], body: Any, message: str) -> None:
-    answer = score(served[0].port, body)
+def test_refusals_say_where(served: Host, body: Any, message: str) -> None:
+    answer = score(served.port, body)
     assert answer.status == 400
     assert message in answer.json()["message"]
     assert answer.headers["x-ms-run-function-failed"] == "False"
-    assert answer.headers["x-model-digest"] == served[0].ready["model_digest"]
+    assert answer.headers["x-model-digest"] == served.ready["model_digest"]
 
 
-def test_binary_in_and_out(served: tuple[Host, Any, np.ndarray]) -> None:
-    running, model, rows = served
+def test_binary_in_and_out(served: Host, diabetes: tuple[Any, np.ndarray]) -> None:
+    model, rows = diabetes
     for sent in (rows, rows.astype(np.float32), np.asfortranarray(rows), np.ones((3, 10), dtype=np.int16)):
-        answer = call(running.port, "POST", "/score", npy(sent), Content_Type="application/x-npy")
+        answer = call(served.port, "POST", "/score", npy(sent), Content_Type="application/x-npy")
         assert (answer.status, answer.headers["content-type"]) == (200, "application/x-npy")
         np.testing.assert_allclose(np.load(io.BytesIO(answer.body)), model.predict(sent.astype(float)), rtol=1e-9)
 
 
-def test_binary_in_json_out_and_the_reverse(served: tuple[Host, Any, np.ndarray]) -> None:
-    running, model, rows = served
+def test_binary_in_json_out_and_the_reverse(served: Host, diabetes: tuple[Any, np.ndarray]) -> None:
+    model, rows = diabetes
     answer = call(
-        running.port, "POST", "/score", npy(rows[:2]), Content_Type="application/x-npy", Accept="application/json"
+        served.port, "POST", "/score", npy(rows[:2]), Content_Type="application/x-npy", Accept="application/json"
     )
     np.testing.assert_allclose(answer.json()["result"], model.predict(rows[:2]))
-    answer = score(running.port, {"data": rows[:2].tolist()}, Accept="application/x-npy")
+    answer = score(served.port, {"data": rows[:2].tolist()}, Accept="application/x-npy")
     np.testing.assert_allclose(np.load(io.BytesIO(answer.body)), model.predict(rows[:2]))
 
 
@@ -112,8 +99,8 @@ def test_binary_in_json_out_and_the_reverse(served: tuple[Host, Any, np.ndarray]
         b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'fortran_order': False, 'shape': (999999999999, 10), }".ljust(128),
     ],
 )
-def test_bad_binary_is_refused(served: tuple[Host, Any, np.ndarray], body: bytes) -> None:
-    assert call(served[0].port, "POST", "/score", body, Content_Type="application/x-npy").status == 400
+def test_bad_binary_is_refused(served: Host, body: bytes) -> None:
+    assert call(served.port, "POST", "/score", body, Content_Type="application/x-npy").status == 400
 
 
 def check(answer: Answer) -> None:
@@ -135,47 +122,48 @@ JSON_VALUES = st.recursive(
 
 @SLOW_MACHINES
 @given(st.binary(max_size=300))
-def test_any_bytes(served: tuple[Host, Any, np.ndarray], body: bytes) -> None:
-    check(score(served[0].port, body))
+def test_any_bytes(served: Host, body: bytes) -> None:
+    check(score(served.port, body))
 
 
 @SLOW_MACHINES
 @given(JSON_VALUES)
-def test_any_json(served: tuple[Host, Any, np.ndarray], value: Any) -> None:
-    check(score(served[0].port, {"data": value}))
+def test_any_json(served: Host, value: Any) -> None:
+    check(score(served.port, {"data": value}))
 
 
 @SLOW_MACHINES
 @given(st.lists(st.lists(st.none() | st.floats() | st.integers() | st.text(max_size=3), min_size=9, max_size=11)))
-def test_any_table(served: tuple[Host, Any, np.ndarray], rows: Any) -> None:
-    check(score(served[0].port, {"data": rows}))
+def test_any_table(served: Host, rows: Any) -> None:
+    check(score(served.port, {"data": rows}))
 
 
 @SLOW_MACHINES
 @given(arrays(np.float64, st.tuples(st.integers(1, 20), st.just(10)), elements=FINITE))
-def test_any_numbers_are_predicted_as_the_model_does(served: tuple[Host, Any, np.ndarray], rows: np.ndarray) -> None:
-    running, model, _ = served
-    expected = model.predict(rows)
-    as_json = score(running.port, {"data": rows.tolist()}).json()["result"]
-    as_npy = call(running.port, "POST", "/score", npy(rows), Content_Type="application/x-npy").body
+def test_any_numbers_are_predicted_as_the_model_does(
+    served: Host, diabetes: tuple[Any, np.ndarray], rows: np.ndarray
+) -> None:
+    expected = diabetes[0].predict(rows)
+    as_json = score(served.port, {"data": rows.tolist()}).json()["result"]
+    as_npy = call(served.port, "POST", "/score", npy(rows), Content_Type="application/x-npy").body
     np.testing.assert_allclose(as_json, expected, rtol=1e-9)
     np.testing.assert_array_equal(np.load(io.BytesIO(as_npy)), np.array(as_json))
 
 
-def test_result_that_is_not_finite_is_an_error(served: tuple[Host, Any, np.ndarray]) -> None:
-    answer = score(served[0].port, {"data": [GOOD, [1.7e308] * 10]})
+def test_result_that_is_not_finite_is_an_error(served: Host) -> None:
+    answer = score(served.port, {"data": [GOOD, [1.7e308] * 10]})
     assert answer.status == 500
     assert "row 1 is not a finite number" in answer.json()["message"]
 
 
-def test_large_batch(served: tuple[Host, Any, np.ndarray]) -> None:
-    running, model, rows = served
+def test_large_batch(served: Host, diabetes: tuple[Any, np.ndarray]) -> None:
+    model, rows = diabetes
     many = np.tile(rows, (20, 1))
     np.testing.assert_allclose(
-        score(running.port, {"data": many.tolist()}).json()["result"], model.predict(many), rtol=1e-9
+        score(served.port, {"data": many.tolist()}).json()["result"], model.predict(many), rtol=1e-9
     )
 
 
-def test_answer_is_compact_json(served: tuple[Host, Any, np.ndarray]) -> None:
-    body = score(served[0].port, {"data": [GOOD]}).body
+def test_answer_is_compact_json(served: Host) -> None:
+    body = score(served.port, {"data": [GOOD]}).body
     assert json.dumps(json.loads(body), separators=(",", ":")).encode() == body

@@ -138,8 +138,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=KIT, capture_output=True, text=True, check=False)
 
 
-def test_command_writes_the_manifest_and_the_host_uses_it(model_dir: Path) -> None:
-    folder = model_dir / "diabetes"
+def test_command_writes_the_manifest_and_the_host_uses_it(diabetes_dir: Path) -> None:
+    folder = diabetes_dir / "diabetes"
     first = run(str(folder))
     assert first.returncode == 0, first.stderr
     assert json.loads(first.stdout)["fast_path"] is True
@@ -148,26 +148,26 @@ def test_command_writes_the_manifest_and_the_host_uses_it(model_dir: Path) -> No
     assert json.loads(run(str(folder)).stdout)["changed"] is False
     assert (folder / "manifest.json").read_bytes() == before
     (folder / "model.joblib").write_bytes(b"never loaded when the fast path serves")
-    with host("--entry-script", ENTRY, "--model-dir", str(model_dir)) as running:
+    with host("--entry-script", ENTRY, "--model-dir", str(diabetes_dir)) as running:
         assert running.ready["golden"] == "reproduced"
         expected = linear_model.Ridge(alpha=0.4).fit(ROWS, TARGET).predict(ROWS[:50])
         np.testing.assert_allclose(score(running.port, {"data": ROWS[:50].tolist()}).json()["result"], expected)
 
 
-def test_ordinary_path_on_request(model_dir: Path) -> None:
-    assert run(str(model_dir / "diabetes")).returncode == 0
-    with host("--entry-script", ENTRY, "--model-dir", str(model_dir), env={"MLOPS_SCORE_FAST_PATH": "0"}) as running:
+def test_ordinary_path_on_request(diabetes_dir: Path) -> None:
+    assert run(str(diabetes_dir / "diabetes")).returncode == 0
+    with host("--entry-script", ENTRY, "--model-dir", str(diabetes_dir), env={"MLOPS_SCORE_FAST_PATH": "0"}) as running:
         assert score(running.port, {"data": ROWS[:1].tolist()}).status == 200
 
 
-def test_a_fast_path_that_is_wrong_does_not_start(model_dir: Path) -> None:
+def test_a_fast_path_that_is_wrong_does_not_start(diabetes_dir: Path) -> None:
     from tests.score.test_start import refused
 
-    path = model_dir / "diabetes" / "manifest.json"
+    path = diabetes_dir / "diabetes" / "manifest.json"
     manifest = json.loads(path.read_text())
     manifest["fast_path"] = translate(linear_model.Ridge(alpha=0.5).fit(ROWS, TARGET))
     path.write_text(json.dumps(manifest))
-    status, log = refused("--entry-script", ENTRY, "--model-dir", str(model_dir))
+    status, log = refused("--entry-script", ENTRY, "--model-dir", str(diabetes_dir))
     assert status == 3
     assert "golden prediction is not reproduced" in log
 
@@ -180,7 +180,7 @@ def test_command_on_an_uncovered_model(tmp_path: Path) -> None:
     assert json.loads((folder / "manifest.json").read_text())["fast_path"] is None
 
 
-def test_check_fails_when_the_manifest_lags(model_dir: Path) -> None:
-    before = (model_dir / "diabetes" / "manifest.json").read_bytes()
-    assert run("--check", str(model_dir / "diabetes")).returncode == 5
-    assert (model_dir / "diabetes" / "manifest.json").read_bytes() == before
+def test_check_fails_when_the_manifest_lags(diabetes_dir: Path) -> None:
+    before = (diabetes_dir / "diabetes" / "manifest.json").read_bytes()
+    assert run("--check", str(diabetes_dir / "diabetes")).returncode == 5
+    assert (diabetes_dir / "diabetes" / "manifest.json").read_bytes() == before

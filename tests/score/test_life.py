@@ -48,6 +48,17 @@ def run(data):
     if kind == "_exit": os._exit(0)
     if kind == "print": print("printed", order["value"]); import logging; logging.warning("logged"); return 1
     if kind == "big": return "x" * order["size"]
+    if kind in ("head", "field", "status"):
+        from azureml.contrib.services.aml_response import AMLResponse
+        answer = AMLResponse("ok", order.get("status", 200))
+        answer.headers[order.get("field", "x-long")] = "x" * order.get("size", 1)
+        return answer
+    if kind == "fork":
+        if not os.fork():
+            open(order["mark"], "w").write(str(os.getpid()))
+            return "child"
+        os.wait()
+        return "parent"
 """
 
 
@@ -93,6 +104,37 @@ def test_a_worker_that_dies_loses_only_its_request(two: Host, how: str) -> None:
     assert lost.headers["x-request-id"]
     wait_for(lambda: len(set(two.workers()) - before) >= 1, "a new worker")
     wait_for(lambda: call(two.port, "GET", "/readyz").json()["workers"] == 2, "two workers")
+
+
+@pytest.mark.parametrize(("size", "status"), [(99_000, 200), (150_000, 500), (350_000, 500), (5_000_000, 500)])
+def test_a_head_that_is_too_large_fails_alone(
+    two: Host, size: int, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("http.client._MAXLINE", 200_000)
+    before = two.workers()
+    assert score(two.port, {"do": "head", "size": size}).status == status
+    assert score(two.port, {"do": "echo", "value": 1}).json() == 1
+    assert two.workers() == before
+    assert [line["limit"] for line in two.events("head_too_large")] == [100_000] * (status == 500)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [*({"do": "status", "status": status} for status in (-1, 0, 99, 100, 101, 199, 1000)), *(
+        {"do": "field", "field": name} for name in ("a b", "a:b", "", "\u00e4", "a\tb"))],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_http_is_not_sent(two: Host, order: dict[str, Any]) -> None:
+    answer = score(two.port, order)
+    assert (answer.status, answer.headers["content-type"]) == (500, "application/json")
+    wait_for(lambda: two.events("internal_error"), "the log line")
+    assert score(two.port, {"do": "echo", "value": 1}).json() == 1
+
+
+def test_a_child_that_the_script_forks_ends_with_its_request(two: Host, root: Path) -> None:
+    mark = root / "forked"
+    assert score(two.port, {"do": "fork", "mark": str(mark)}).json() == "parent"
+    assert not Path(f"/proc/{mark.read_text()}").exists()
 
 
 def test_requests_wait_for_the_only_worker_to_be_replaced(root: Path) -> None:

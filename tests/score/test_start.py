@@ -28,10 +28,16 @@ def refused(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, st
         running.kill()
 
 
-@pytest.mark.parametrize("by_path", [True, False])
-def test_prints_one_json_line_and_scores(model_dir: Path, diabetes: tuple[Any, np.ndarray], by_path: bool) -> None:
-    model, rows = diabetes
-    with host("--entry-script", ENTRY, "--model-dir", str(model_dir), by_path=by_path) as running:
+def test_prints_one_json_line_and_scores(diabetes_dir: Path, diabetes: tuple[Any, np.ndarray]) -> None:
+    ready_and_right(diabetes_dir, *diabetes, by_path=True)
+
+
+def test_is_started_as_a_module(model_dir: Path, line: Any) -> None:
+    ready_and_right(model_dir, line, np.linspace(-0.1, 0.1, 30).reshape(3, 10), by_path=False)
+
+
+def ready_and_right(folder: Path, model: Any, rows: np.ndarray, by_path: bool) -> None:
+    with host("--entry-script", ENTRY, "--model-dir", str(folder), by_path=by_path) as running:
         assert running.ready["golden"] == "reproduced"
         answer = score(running.port, {"data": rows[:3].tolist()})
         assert answer.status == 200
@@ -42,7 +48,7 @@ def test_prints_one_json_line_and_scores(model_dir: Path, diabetes: tuple[Any, n
 
 
 def test_digest_is_that_of_the_files(model_dir: Path) -> None:
-    folder = model_dir / "diabetes"
+    folder = model_dir / "line"
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(folder.iterdir())]
     expected = "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
     with host("--entry-script", ENTRY, "--model-dir", str(model_dir)) as running:
@@ -53,7 +59,7 @@ def test_digest_is_the_registrys(model_dir: Path) -> None:
     from registry.digests import tree_digest
 
     with host("--entry-script", ENTRY, "--model-dir", str(model_dir)) as running:
-        assert running.ready["model_digest"] == tree_digest(model_dir / "diabetes")
+        assert running.ready["model_digest"] == tree_digest(model_dir / "line")
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -63,39 +69,47 @@ def edit(path: Path, **changes: Any) -> None:
 
 
 def test_other_library_version_is_refused(model_dir: Path) -> None:
-    edit(model_dir / "diabetes" / "manifest.json", libraries={"scikit-learn": "0.24.1"})
+    edit(model_dir / "line" / "manifest.json", libraries={"scikit-learn": "0.24.1"})
     status, log = refused("--entry-script", ENTRY, "--model-dir", str(model_dir))
     assert status == 3
     assert "scikit-learn 0.24.1 (here " in log
 
 
 def test_other_python_is_refused(model_dir: Path) -> None:
-    edit(model_dir / "diabetes" / "manifest.json", python="3.7")
+    edit(model_dir / "line" / "manifest.json", python="3.7")
     status, log = refused("--entry-script", ENTRY, "--model-dir", str(model_dir))
     assert status == 3
     assert "Python 3.7 (here 3." in log
 
 
 def test_newer_manifest_is_refused(model_dir: Path) -> None:
-    edit(model_dir / "diabetes" / "manifest.json", schema_version=2)
+    edit(model_dir / "line" / "manifest.json", schema_version=2)
     assert refused("--entry-script", ENTRY, "--model-dir", str(model_dir))[0] == 3
 
 
 def test_golden_prediction_that_is_not_reproduced_is_refused(model_dir: Path) -> None:
-    edit(model_dir / "diabetes" / "golden.json", response={"result": [1.0, 2.0]})
+    edit(model_dir / "line" / "golden.json", response={"result": [1.0, 2.0]})
     status, log = refused("--entry-script", ENTRY, "--model-dir", str(model_dir))
     assert status == 3
     assert "response.result[0]: 1.0 became" in log
 
 
 def test_golden_check_can_be_left_out(model_dir: Path) -> None:
-    edit(model_dir / "diabetes" / "golden.json", response={"result": [1.0, 2.0]})
+    edit(model_dir / "line" / "golden.json", response={"result": [1.0, 2.0]})
     with host("--entry-script", ENTRY, "--model-dir", str(model_dir), "--no-golden") as running:
         assert running.ready["golden"] == "skipped"
 
 
+def test_a_failure_with_a_long_message_is_told(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("def init(): raise KeyError('x' * 300_000)\ndef run(data): pass\n")
+    status, log = refused("--root", str(tmp_path))
+    assert status == 3
+    assert "start_failed" in log
+    assert "KeyError" in log
+
+
 def test_truncated_model_is_refused(model_dir: Path) -> None:
-    path = model_dir / "diabetes" / "model.joblib"
+    path = model_dir / "line" / "model.joblib"
     path.write_bytes(path.read_bytes()[:100])
     status, log = refused("--entry-script", ENTRY, "--model-dir", str(model_dir))
     assert status == 3
