@@ -7,6 +7,7 @@ say, and YAML 1.1's idea of them (``on`` is true) is wrong for both kinds of fil
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,12 @@ def load(path: Path, root: Path) -> Node:
 
 def loads(text: str, shown: str) -> Node:
     """Read a pipeline from text; `shown` is the name that errors give it."""
+    copy: Node = _copied(_parsed(text, shown))
+    return copy
+
+
+@lru_cache(maxsize=128)  # a pipeline includes the same few templates dozens of times
+def _parsed(text: str, shown: str) -> Node:
     loader = _Loader(text)
     loader.shown, loader.lines = shown, text.splitlines()
     try:
@@ -126,3 +133,12 @@ def loads(text: str, shown: str) -> Node:
     if not isinstance(data, Node):
         raise PipelineError("the file must hold a mapping", where=shown)
     return data
+
+
+def _copied(value: Any) -> Any:
+    """A tree of one's own; scalars never change."""
+    if isinstance(value, Node):
+        node = Node((key, _copied(item)) for key, item in value.items())
+        node.where = value.where
+        return node
+    return [_copied(item) for item in value] if isinstance(value, list) else value

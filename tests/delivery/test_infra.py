@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ ROLES = {
 }
 
 
+@cache
 def parsed(path: Path) -> dict[str, Any]:
     return dict(BicepParser().parse(text=path.read_text(encoding="utf-8")))
 
