@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy
 import pandas
 import pytest
 
@@ -43,3 +46,11 @@ def trained(_sample: pandas.DataFrame) -> training.Trained:
 def folder(trained: training.Trained, tmp_path: Path) -> Path:
     rows = training.matrix(trained.holdout)
     return artifact.write(tmp_path / "model", trained.estimator, rows, lock_digest="sha256:" + "0" * 64)
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Path:
+    """A folder whose model needs NumPy alone: a child takes seconds to load scikit-learn, whatever the test is of."""
+    model = SimpleNamespace(predict=operator.methodcaller("dot", numpy.linspace(-1.0, 1.0, len(dataset.FEATURES))))
+    rows = numpy.arange(60.0).reshape(6, len(dataset.FEATURES))
+    return artifact.write(tmp_path / "line", model, rows, lock_digest="sha256:" + "0" * 64)
