@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 INLINE = 60_000
 """Bytes of body that fit in a message; well below the smallest default socket buffer."""
 RECEIVE = 256 * 1024
+MAX_HEAD = 100_000
+"""Bytes of an answer's head: with its request id repeated it fits in a message. Few clients take as much."""
 _SLOT = struct.Struct("=Qd")
 
 
@@ -62,12 +64,15 @@ def send(end: socket.socket, fields: tuple[Any, ...], descriptor: int = -1) -> N
 
 
 def receive(end: socket.socket) -> tuple[tuple[Any, ...], int]:
-    """The next message and the descriptor that came with it (-1: none)."""
+    """The next message and the descriptor that came with it (-1: none). Raises ``OSError``, also for no message."""
     data, ancillary, _flags, _address = end.recvmsg(RECEIVE, 64)
     descriptor = -1
     for _level, _type, payload in ancillary:
         descriptor = struct.unpack_from("=i", payload)[0]
-    return marshal.loads(data) if data else (), descriptor  # noqa: S302 - from our own processes only
+    try:
+        return marshal.loads(data) if data else (), descriptor  # noqa: S302 - from our own processes only
+    except (EOFError, ValueError, TypeError) as error:
+        raise OSError(f"what came through the channel is no message: {error}") from error
 
 
 def view(descriptor: int, size: int) -> mmap.mmap:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import os
+import re
 import signal
 import socket
 import sys
@@ -25,6 +26,10 @@ READY, FAILED, ANSWER = 1, 2, 3
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _NAMES: dict[bytes, str] = {}
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FIELDS: set[str] = set()
+_MESSAGE = 10_000
+"""Characters of the message of a failed start; its traceback is in the log."""
 
 
 def prepare(settings: Settings) -> tuple[WSGI, dict[str, Any]]:
@@ -148,7 +153,9 @@ def call(app: WSGI, environ: dict[str, Any]) -> tuple[int, bytes, bytes, str]:
         if close is not None:
             close()
     status, headers = started
-    code = int(status[:3])
+    code = int(status.partition(" ")[0])
+    if not 200 <= code <= 999:
+        raise ValueError(f"the entry script answered with {status}, which cannot be the status of an answer")
     lines = [f"HTTP/1.1 {status}"]
     request_id = ""
     bare = code < 200 or code in (204, 304)
@@ -158,10 +165,20 @@ def call(app: WSGI, environ: dict[str, Any]) -> tuple[int, bytes, bytes, str]:
             continue
         if lowered == "x-request-id":
             request_id = value
+        if lowered not in _FIELDS:
+            _check_field(lowered)
         lines.append(f"{name}: {value}")
     if not bare:
         lines.append(f"Content-Length: {len(body)}")
     return code, "\r\n".join(lines).encode("latin-1", "replace"), b"" if bare else body, request_id
+
+
+def _check_field(name: str) -> None:
+    """Refuse a header's name that is none (RFC 9110, 5.1): after it, a client reads another answer than was given."""
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"the entry script answered with a header {name!r}, which cannot be a header's name")
+    if len(_FIELDS) < 1000:
+        _FIELDS.add(name)
 
 
 class Worker:
@@ -219,11 +236,11 @@ class Worker:
                 traceback=traceback.format_exc(),
                 model_dir_files=_tree(self.settings.model_dir),
             )
-            channel.send(self.answers, (FAILED, 0, str(error), error.exit_code))
+            channel.send(self.answers, (FAILED, 0, str(error)[:_MESSAGE], error.exit_code))
             return error.exit_code
         except BaseException as error:  # nothing may leave the front waiting
             log.line("error", "init_failed", message=repr(error), traceback=traceback.format_exc())
-            channel.send(self.answers, (FAILED, 0, repr(error), 3))
+            channel.send(self.answers, (FAILED, 0, repr(error)[:_MESSAGE], 3))
             return 3
         gc.collect()
         gc.freeze()
@@ -240,6 +257,7 @@ class Worker:
 
     def _serve(self, app: WSGI) -> int:
         host, port = self.address
+        own = os.getpid()
         while True:
             fields, descriptor = channel.receive(self.requests)
             if not fields:
@@ -253,17 +271,19 @@ class Worker:
                 environ = environ_of(message, host, port)
                 self.request_id = environ.get("HTTP_X_REQUEST_ID", "")
                 status, head, body, request_id = call(app, environ)
+                if len(head) > channel.MAX_HEAD:
+                    log.line("error", "head_too_large", bytes=len(head), limit=channel.MAX_HEAD)
+                    status, head, body, request_id = _failure()
             except BaseException:
                 log.line("error", "internal_error", traceback=traceback.format_exc())
-                text = b'{"message": "An unexpected internal error occurred. Check the logs for more info."}'
-                head = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"
-                head += b"x-ms-run-function-failed: False\r\nContent-Length: %d" % len(text)
-                status, body, request_id = 500, text, ""
+                status, head, body, request_id = _failure()
             finally:
                 self.request_id = ""
                 if not isinstance(message.body, bytes):
                     del environ
                     _close(message.body)
+            if os.getpid() != own:
+                os._exit(0)  # a child that the entry script forked and let return: its parent answers
             self._answer(number, status, head, body, request_id)
             self.slots.set(self.index, 0)
 
@@ -279,6 +299,14 @@ class Worker:
             channel.send(self.answers, (ANSWER, number, status, head, len(body), request_id), descriptor)
         finally:
             os.close(descriptor)
+
+
+def _failure() -> tuple[int, bytes, bytes, str]:
+    """The answer where none can be had from the application, as :func:`call` gives it."""
+    body = b'{"message": "An unexpected internal error occurred. Check the logs for more info."}'
+    head = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"
+    head += b"x-ms-run-function-failed: False\r\nContent-Length: %d" % len(body)
+    return 500, head, body, ""
 
 
 def _close(body: Any) -> None:
