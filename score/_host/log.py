@@ -15,6 +15,8 @@ from .sink import STDERR, Sink
 
 WORKER_PATIENCE = 0.25
 """Seconds that a worker waits for a log reader that stalls, once; the front never does."""
+LONGEST = 64 * 1024
+"""Characters that ``print`` may leave without an end of line before they are written as one."""
 _level = logging.INFO
 context: Callable[[], dict[str, str]] = dict
 """Gives the ids of the request that is being scored; set by the worker."""
@@ -64,8 +66,13 @@ class Handler(logging.Handler):
     """Sends the ``logging`` of entry scripts and libraries the same way."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record."""
-        fields: dict[str, Any] = {"logger": record.name, "message": record.getMessage()}
+        """Write one record. A message that does not fit its arguments is told, as by Python's own handlers."""
+        try:
+            message = record.getMessage()
+        except Exception as error:
+            where = f"{record.pathname}, line {record.lineno}"
+            message = f"{str(record.msg)[:200]!r} ({where}) does not fit its arguments: {type(error).__name__}"
+        fields: dict[str, Any] = {"logger": record.name, "message": message}
         if record.exc_info:
             fields["traceback"] = logging.Formatter().formatException(record.exc_info)
         level = record.levelname.lower()
@@ -88,6 +95,8 @@ class PrintStream(io.TextIOBase):
         *lines, self._rest = (self._rest + text).split("\n")
         for each in lines:
             line("info", "print", message=each)
+        if len(self._rest) > LONGEST:
+            self.flush()
         return len(text)
 
     def flush(self) -> None:

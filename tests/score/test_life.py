@@ -47,6 +47,7 @@ def run(data):
     if kind == "exit": raise SystemExit(1)
     if kind == "_exit": os._exit(0)
     if kind == "print": print("printed", order["value"]); import logging; logging.warning("logged"); return 1
+    if kind == "misprint": import logging; logging.warning("%d of %d", "one"); print("x" * 40_000, end=""); return 1
     if kind == "big": return "x" * order["size"]
     if kind in ("head", "field", "status"):
         from azureml.contrib.services.aml_response import AMLResponse
@@ -324,6 +325,14 @@ def test_prints_and_logging_become_json_lines_with_the_id(two: Host) -> None:
     printed = [(line["message"], line["request_id"]) for line in two.events("print")]
     assert printed == [("printed a", "r7"), ("b", "r7")]
     assert two.events("log")[0]["message"] == "logged"
+
+
+def test_a_log_call_that_is_wrong_does_no_harm(root: Path) -> None:
+    with host("--root", str(root)) as running:
+        assert [score(running.port, {"do": "misprint"}).json() for _ in range(4)] == [1] * 4
+        assert all("'%d of %d'" in line["message"] for line in running.events("log"))
+        # What is printed without an end of line is not kept for ever.
+        assert [len(line["message"]) for line in running.events("print")] == [80_000, 80_000]
 
 
 def test_access_log(two: Host) -> None:
