@@ -7,9 +7,9 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from registry.azure import tokens
 from registry.errors import Unavailable
 
 # Codes of the Microsoft identity platform; https://learn.microsoft.com/entra/identity-platform/reference-error-codes
@@ -69,7 +69,7 @@ def choose_method(account: Account, environ: Mapping[str, str] | None = None) ->
         return account.method
     if account.client_secret:
         return "service-principal"
-    if environ.get("AZURE_FEDERATED_TOKEN_FILE"):
+    if tokens.pipelines_own(environ):
         return "workload-identity"
     if environ.get("IDENTITY_ENDPOINT") or environ.get("MSI_ENDPOINT"):
         return "managed-identity"
@@ -107,40 +107,12 @@ def authentication(account: Account) -> Any:
         # Where several identities are assigned, azure.client_id says which.
         which = {"identity_config": {"client_id": account.client_id}} if account.client_id else {}
         return sdk.MsiAuthentication(**which)
-    if method == "cli":
-        return sdk.AzureCliAuthentication()
-    return sdk.TokenAuthentication(_federated_token(account), cloud="AzureCloud")
+    ask = tokens.of_cli(account.tenant_id) if method == "cli" else _federated(account)
+    return sdk.TokenAuthentication(tokens.Kept(ask), cloud="AzureCloud")
 
 
-def _federated_token(account: Account) -> Any:
-    """A function that exchanges the pipeline's federated token for one of Azure (workload identity).
-
-    The token file and its variables are those of the Azure workload identity webhook and of ``azure/login``:
-    https://learn.microsoft.com/entra/workload-id/workload-identity-federation
-    """
-    import msal
-
-    tenant = account.tenant_id or os.environ.get("AZURE_TENANT_ID", "")
-    client = account.client_id or os.environ.get("AZURE_CLIENT_ID", "")
-    file = os.environ.get("AZURE_FEDERATED_TOKEN_FILE", "")
-    if not (tenant and client and file):
-        raise Unavailable(
-            "workload identity needs a tenant, a client id and AZURE_FEDERATED_TOKEN_FILE",
-            hint="run inside a step of AzureCLI@2 or after azure/login",
-        )
-
-    def token(audience: str) -> str:
-        application = msal.ConfidentialClientApplication(
-            client,
-            authority=f"https://login.microsoftonline.com/{tenant}",
-            client_credential={"client_assertion": Path(file).read_text().strip()},
-        )
-        answer = application.acquire_token_for_client(scopes=["https://management.core.windows.net//.default"])
-        if "access_token" not in answer:
-            raise explain(Exception(str(answer.get("error_description") or answer.get("error"))), account)
-        return str(answer["access_token"])
-
-    return token
+def _federated(account: Account) -> tokens.Ask:
+    return tokens.federated(account.tenant_id, account.client_id, lambda said: explain(Exception(said), account))
 
 
 def explain(error: BaseException, account: Account) -> Unavailable:
