@@ -71,6 +71,7 @@ def score_here(
     from pipeline.batching.job import BatchOptions, features_of, score_file
     from pipeline.batching.tables import pairs
     from pipeline.engine import engine
+    from pipeline.steps.batch import code_of
 
     settings, target = app.settings, wanted.place()
     if wanted.source is not None:
@@ -95,6 +96,7 @@ def score_here(
             features=features_of(model),
             model=version.reference,
             model_digest=version.digest,
+            code_digest=code_of(app.project, settings["model.entry_script"]),
             chunk_rows=wanted.chunk_rows,
             jobs=at_once,
             stop_on_bad=wanted.stop_on_bad_row,
@@ -287,6 +289,7 @@ def _placed(written: Path, final: Path, shown: str, *, overwrite: bool) -> Path 
     """Put one table into place, its reports beside it; gives the list of bad rows if there is one."""
     from pipeline.batching.job import Progress, errors_file, state_file
     from pipeline.errors import PipelineConflict
+    from pipeline.files import put
     from registry.digests import file_digest
 
     if final.exists() and not overwrite and file_digest(final) != file_digest(written):
@@ -300,7 +303,7 @@ def _placed(written: Path, final: Path, shown: str, *, overwrite: bool) -> Path 
         if two is not None:
             partial = two.with_name(two.name + ".partial")
             shutil.copyfile(one, partial)
-            partial.replace(two)
+            put(partial, two)
     return bad
 
 

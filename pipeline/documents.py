@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import PipelineError
+from pipeline.files import replace_text
 
 D = TypeVar("D", bound="Document")
 
@@ -33,9 +34,9 @@ class Document:
             raise PipelineError(f"{cls.__name__} is incomplete: {error}") from error
 
     def write(self, path: Path) -> None:
-        """Write as a JSON file."""
+        """Write as a JSON file, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_json(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        replace_text(path, json.dumps(self.to_json(), indent=1, sort_keys=True) + "\n")
 
     @classmethod
     def read(cls: type[D], path: Path) -> D:

@@ -175,6 +175,8 @@ def _numbers(features: Sequence[str], cells: Sequence[Any]) -> list[float] | Bad
             return Bad(name, "the value is missing")
         try:
             number = float(cell)
+            if isinstance(cell, str) and "_" in cell:  # of Python's numbers alone
+                raise ValueError
         except (TypeError, ValueError):
             return Bad(name, f"{str(cell)[:40]!r} is not a number")
         if not math.isfinite(number):

@@ -13,9 +13,10 @@ from typing import Any
 
 from model.errors import DataUnreadable
 from pipeline.batching.host import Bad, HostSpec, score_cells
-from pipeline.batching.tables import PREDICTION, Row, Sink, chunks, columns, sink
+from pipeline.batching.tables import PREDICTION, Row, Sink, chunks, columns, csv_writer, sink
 from pipeline.documents import Document
 from pipeline.errors import PipelineConflict, PipelineError
+from pipeline.files import alone
 from registry.digests import file_digest
 
 WINDOW = 4
@@ -37,11 +38,15 @@ class Progress(Document):
     """Where the output goes on."""
     errors_mark: int = 0
     done: bool = False
+    code_digest: str = ""
+    """Of what asks the model: the entry script and the code beside it; empty: unknown."""
     schema_version: int = 1
 
     def same_job(self, other: Progress) -> bool:
-        """Whether both say the same input, model and chunks."""
-        names = ("input_digest", "model_digest", "chunk_rows")
+        """Whether both say the same input, model, code and chunks."""
+        names = ["input_digest", "model_digest", "chunk_rows"]
+        if self.code_digest and other.code_digest:
+            names.append("code_digest")
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
@@ -53,6 +58,8 @@ class TableOptions:
     model: str
     """``name:version``."""
     model_digest: str
+    code_digest: str = ""
+    """Of what asks the model; empty: it is not looked at."""
     chunk_rows: int = 1000
     stop_on_bad: bool = False
     overwrite: bool = False
@@ -101,7 +108,7 @@ def score_file(source: Path, target: Path, options: BatchOptions, say: Callable[
     model.errors.DataUnreadable
         A feature has no column, or (with ``stop_on_bad``) a row cannot be scored.
     pipeline.errors.PipelineConflict
-        The output is there already, made from other input or by another model.
+        The output is there already, made from other input or by another model; or another process is at it.
     """
 
     def scored(work: Iterator[list[Row]], header: list[str]) -> Iterator[tuple[list[Row], list[Any]]]:
@@ -136,25 +143,41 @@ def write_table(
     header = columns(source)
     check_header(name, header, options.features)
     target.parent.mkdir(parents=True, exist_ok=True)
+    with alone(target.with_name(target.name + ".lock"), str(target)):
+        return _write_table(source, target, options, scored, say, name, header)
+
+
+def _write_table(
+    source: Path,
+    target: Path,
+    options: TableOptions,
+    scored: Scored,
+    say: Callable[[str], None],
+    name: str,
+    header: list[str],
+) -> FileReport:
     state, errors = state_file(target), errors_file(target)
-    job = Progress(name, file_digest(source), options.model, options.model_digest, options.chunk_rows)
+    job = _job(name, source, options)
     before = _before(state, target, job, overwrite=options.overwrite)
     if before is not None and options.stop_on_bad:
         _stop_on_known(before, errors)
     if before is not None and before.done:
         say(f"{target}: done already, {before.rows} rows")
         return _report(before, target, errors, already_done=True)
-    out = sink(target, header)
-    if before is not None:
+    out = sink(target, header, source)
+    if before is not None and before.rows:
         if _lists(errors, before) and out.rewind(before.mark):
             say(f"{target}: going on after {before.rows} rows")
         else:
             say(f"{target}: begun anew, what an interrupted job had written is not all there")
             before = None
+    else:
+        before = None
     if before is None:
         out.rewind(None)
     progress = before or job
     _rewind_errors(errors, progress.errors_mark)
+    progress.write(state)  # whose the output is, also where nothing follows that would say so
     work = chunks(source, options.chunk_rows, skip=progress.rows)
     for rows, values in scored(work, header):
         progress = _write(out, errors, rows, values, progress)
@@ -206,7 +229,7 @@ def cells_of(row: Row, places: Sequence[int], width: int) -> list[Any] | Bad:
 def _write(out: Sink, errors: Path, rows: Sequence[Row], values: Sequence[Any], progress: Progress) -> Progress:
     bad = [(number, value) for number, value in enumerate(values, progress.rows + 1) if isinstance(value, Bad)]
     with errors.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv_writer(file)
         for number, value in bad:
             writer.writerow([number, value.column or "", value.reason])
         file.flush()
@@ -276,7 +299,7 @@ def earlier(source: Path, target: Path, options: TableOptions) -> FileReport | N
     pipeline.errors.PipelineConflict
         There is output of another job, or a part of the same.
     """
-    job = Progress(str(source), file_digest(source), options.model, options.model_digest, options.chunk_rows)
+    job = _job(str(source), source, options)
     before = _before(state_file(target), target, job, overwrite=options.overwrite)
     if before is None:
         return None
@@ -289,6 +312,17 @@ def earlier(source: Path, target: Path, options: TableOptions) -> FileReport | N
     return _report(before, target, errors_file(target), already_done=True)
 
 
+def _job(name: str, source: Path, options: TableOptions) -> Progress:
+    return Progress(
+        name,
+        file_digest(source),
+        options.model,
+        options.model_digest,
+        options.chunk_rows,
+        code_digest=options.code_digest,
+    )
+
+
 def _before(state: Path, target: Path, job: Progress, *, overwrite: bool) -> Progress | None:
     if overwrite:
         return None
@@ -298,14 +332,14 @@ def _before(state: Path, target: Path, job: Progress, *, overwrite: bool) -> Pro
         found = None
     if found is not None and found.same_job(job) and (not found.done or target.is_file()):
         return found
-    if found is not None and not found.done and not target.exists():
-        return None  # part of another job, such as one that a bad row stopped which was mended since
-    if found is not None or target.exists():
-        raise PipelineConflict(
-            f"{target} is there already, from another input, model or chunk size",
-            hint="--overwrite, or another --output",
-        )
-    return None
+    # Without output there may be part of another job, such as one that a bad row stopped which was mended since, or the
+    # report of output that has been taken away.
+    if not target.exists():
+        return None
+    raise PipelineConflict(
+        f"{target} is there already, from another input, model, entry script or chunk size",
+        hint="--overwrite, or another --output",
+    )
 
 
 def _lists(errors: Path, before: Progress) -> bool:

@@ -13,6 +13,7 @@ from pipeline.batching.host import Bad, HostSpec
 from pipeline.batching.job import Scored, cells_of, places_of, score_chunk
 from pipeline.batching.tables import Row, chunks, columns
 from pipeline.errors import PipelineError
+from pipeline.files import replace_text
 from pipeline.graph import PARTS
 
 LOST = Bad(None, "its part was not scored; the log of the step score says why")
@@ -51,7 +52,7 @@ def cut(source: Path, table: str, folder: Path, features: Sequence[str], chunk_r
 def _write_csv(path: Path, rows: Sequence[Row], header: Sequence[str]) -> None:
     # Whole rows: one with too few or too many cells must be seen as such where it is scored. With this end of line a
     # cell with either of its characters is put into quotes.
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         csv.writer(file, lineterminator="\r\n").writerows([header, *rows])
 
 
@@ -81,7 +82,7 @@ def write_values(path: Path, values: Sequence[Any]) -> None:
     bad = [[place, value.column, value.reason] for place, value in enumerate(values) if isinstance(value, Bad)]
     document = {"values": [None if isinstance(value, Bad) else value for value in values], "bad": bad}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document), encoding="utf-8")
+    replace_text(path, json.dumps(document))
 
 
 def read_values(path: Path) -> list[Any]:

@@ -11,10 +11,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from model.errors import DataNotFound, DataUnreadable
 from model.tables import SUFFIXES
+from pipeline.files import put, sync
 
 PREDICTION = "prediction"
 LONGEST_CELL = 1 << 24
@@ -54,8 +55,8 @@ def _rows(path: Path, size: int) -> Iterator[Row]:
 
 def _lines(path: Path) -> Generator[list[str], None, None]:
     """The header of a CSV file and its rows. Raises ``DataUnreadable``."""
-    # A byte that is no UTF-8 spoils its row, not the run: it comes out as U+FFFD, which is no number.
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+    # A byte that is no UTF-8 spoils its cell if that is a feature's, not the run; of others it is handed on.
+    with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
         reader = csv.reader(file)
         try:
@@ -85,6 +86,8 @@ def pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     model.errors.DataUnreadable
         The kinds do not fit.
     """
+    if source.exists() and target.exists() and source.samefile(target):
+        raise DataUnreadable(f"the output would take the place of the input, {source}")
     files = tables(source, beside=target)
     if source.is_dir():
         if target.is_file():
@@ -134,6 +137,24 @@ class Sink(ABC):
         """Put the whole table into place."""
 
 
+class _Lines:
+    """What ``csv.writer`` writes to: rows that end in LF.
+
+    The writer puts a character of its end of line into quotes, and no other of those that end a line for who reads it.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(file: IO[str]) -> Any:
+    """A ``csv.writer`` whose rows are read as they were given, whatever is in their cells."""
+    return csv.writer(_Lines(file), lineterminator="\r\n")
+
+
 class CsvSink(Sink):
     """A CSV file that grows beside its place."""
 
@@ -143,8 +164,8 @@ class CsvSink(Sink):
         self.header = [*header, PREDICTION]
 
     def append(self, rows: Sequence[Row], predictions: Sequence[Any]) -> int:
-        with self.partial.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
+        with self.partial.open("a", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv_writer(file)
             width = len(self.header) - 1
             for row, value in zip(rows, predictions, strict=True):
                 cells = [*row, *[""] * (width - len(row))][:width]  # one with too many is in the report of bad rows
@@ -155,8 +176,8 @@ class CsvSink(Sink):
 
     def rewind(self, mark: Any) -> bool:
         if mark is None:
-            with self.partial.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerow(self.header)
+            with self.partial.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+                csv_writer(file).writerow(self.header)
             return True
         if not self.partial.is_file() or self.partial.stat().st_size < mark:  # truncating would fill it up with NULs
             return False
@@ -164,16 +185,17 @@ class CsvSink(Sink):
         return True
 
     def finish(self) -> None:
-        self.partial.replace(self.target)
+        put(self.partial, self.target)
 
 
 class ParquetSink(Sink):
     """A Parquet file, as one file a part until all are there: a Parquet file cannot be continued."""
 
-    def __init__(self, target: Path, header: Sequence[str]) -> None:
+    def __init__(self, target: Path, header: Sequence[str], types: Sequence[Any] | None = None) -> None:
         self.target = target
+        self.types = types
         self.parts = target.with_name(target.name + ".parts")
-        self.header = [*header, PREDICTION]
+        self.header = [*map(_text, header), PREDICTION]
         self.count = 0
 
     def append(self, rows: Sequence[Row], predictions: Sequence[Any]) -> int:
@@ -182,9 +204,11 @@ class ParquetSink(Sink):
 
         width = len(self.header) - 1
         padded = [[*row, *[None] * (width - len(row))][:width] for row in rows]
-        lists = [*zip(*padded, strict=True), predictions]
-        table = pyarrow.table(dict(zip(self.header, (pyarrow.array(list(cells)) for cells in lists), strict=True)))
-        parquet.write_table(table, self._part(self.count))
+        lists = [*(list(cells) for cells in zip(*padded, strict=True))] or [[] for _ in range(width)]
+        arrays = [_array(cells, kind) for cells, kind in zip(lists, self.types or [None] * width, strict=True)]
+        part = self._part(self.count)
+        parquet.write_table(pyarrow.table([*arrays, pyarrow.array(list(predictions))], names=self.header), part)
+        sync(part)  # before the state says that it is there
         self.count += 1
         return self.count
 
@@ -205,21 +229,45 @@ class ParquetSink(Sink):
         import pyarrow
         from pyarrow import parquet
 
-        files = [self._part(number) for number in range(self.count)]
         if not self.count:  # a table without rows is one all the same
-            nothing: list[Any] = []
-            parquet.write_table(pyarrow.table(dict.fromkeys(self.header, nothing)), self.parts / "0.parquet")
-            files = [self.parts / "0.parquet"]
+            self.append([], [])
+        files = [self._part(number) for number in range(self.count)]
         # A column that is empty in one part has no type there.
         schema = pyarrow.unify_schemas([parquet.read_schema(file) for file in files], promote_options="permissive")
         partial = self.target.with_name(self.target.name + ".partial")
         with parquet.ParquetWriter(partial, schema) as writer:
             for file in files:
                 writer.write_table(parquet.read_table(file).cast(schema))
-        partial.replace(self.target)
+        put(partial, self.target)
         shutil.rmtree(self.parts)
 
 
-def sink(target: Path, header: Sequence[str]) -> Sink:
-    """The sink that the output's name asks for."""
-    return ParquetSink(target, header) if target.suffix.lower() == ".parquet" else CsvSink(target, header)
+def _array(cells: list[Any], kind: Any) -> Any:
+    import pyarrow
+
+    cells = [_text(cell) if isinstance(cell, str) and not cell.isascii() else cell for cell in cells]
+    try:
+        return pyarrow.array(cells, type=kind)
+    except pyarrow.ArrowException:  # a type that values of Python do not give back, such as one of an extension
+        return pyarrow.array(cells)
+
+
+def _text(cell: str) -> str:
+    """Text of CSV for Parquet, where there is nothing but UTF-8."""
+    return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def types(path: Path) -> list[Any]:
+    """The types of a table's columns, as Arrow has them; of CSV, text."""
+    import pyarrow
+
+    if path.suffix.lower() == ".parquet":
+        return list(_parquet(path).schema_arrow.types)
+    return [pyarrow.string()] * len(columns(path))
+
+
+def sink(target: Path, header: Sequence[str], source: Path | None = None) -> Sink:
+    """The sink that the output's name asks for, for rows of the table `source`."""
+    if target.suffix.lower() != ".parquet":
+        return CsvSink(target, header)
+    return ParquetSink(target, header, types(source) if source is not None else None)

@@ -32,6 +32,7 @@ from pipeline.context import StepContext
 from pipeline.errors import PipelineError
 from pipeline.graph import PARTS
 from pipeline.results import JoinResult, ScoreResult, SplitResult
+from registry.digests import combine, file_digest
 from registry.models import ModelVersion, resolve
 
 TABLES = "tables"
@@ -168,6 +169,7 @@ def join(context: StepContext) -> JoinResult:
         features=tuple(plan.features),
         model=plan.model,
         model_digest=plan.model_digest,
+        code_digest=code_of(provenance.ROOT, context.config.entry_script),
         chunk_rows=plan.chunk_rows,
         stop_on_bad=context.config.stop_on_bad_row,
     )
@@ -187,6 +189,13 @@ def join(context: StepContext) -> JoinResult:
 def spec_of(config: PipelineConfig, folder: Path) -> HostSpec:
     """How the scoring program is started for a model folder, from the code that runs here."""
     return HostSpec(str(provenance.ROOT), config.entry_script, str(folder.parent))
+
+
+def code_of(root: Path, entry_script: str) -> str:
+    """Digest of what makes predictions out of rows, beside the model."""
+    script = root / entry_script
+    code = {"code": provenance.code_digest(root)}
+    return combine({**code, "entry_script": file_digest(script)} if script.is_file() else code)
 
 
 def _nothing(line: str) -> None:

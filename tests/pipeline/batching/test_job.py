@@ -41,7 +41,7 @@ def one_bad_row(sample: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
+    with path.open(newline="", errors="surrogateescape") as file:  # what was no text in the input is none in the output
         return list(csv.DictReader(file))
 
 
