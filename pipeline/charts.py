@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from html import escape
 
@@ -13,14 +14,17 @@ Points = Sequence[tuple[float, float]]
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers that span from `low` to `high`, about `count` of them."""
-    span = (high - low) or abs(high) or 1.0
-    rough = span / count
+    """Round numbers that span from `low` to `high`, about `count` of them; always more than one."""
+    largest = max(abs(low), abs(high))
+    span = min(high - low, sys.float_info.max / 4)
+    if span <= largest * 1e-9:  # no more than rounding: there is nothing between them to show
+        span = largest or 1.0
+    rough = max(span, 1e-300) / count
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough)
     first = math.floor(low / step)
     last = math.ceil(high / step)
-    return [round(number * step, 12) for number in range(first, max(last, first + 1) + 1)]
+    return [float(f"{number * step:.12g}") for number in range(first, max(last, first + 1) + 1)]
 
 
 class Plot:

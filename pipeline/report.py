@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -89,10 +90,8 @@ def run_report(
 def confusion(predictions: Sequence[tuple[str, str]]) -> str:
     """How often each class was taken for each."""
     labels = sorted({label for pair in predictions for label in pair}, key=_natural)
-    rows = [
-        [f"true {true}", *(sum(pair == (true, predicted) for pair in predictions) for predicted in labels)]
-        for true in labels
-    ]
+    counts = Counter(predictions)
+    rows = [[f"true {true}", *(counts[true, predicted] for predicted in labels)] for true in labels]
     return "<h2>Confusion matrix</h2>" + table(["", *(f"predicted {label}" for label in labels)], rows)
 
 

@@ -70,3 +70,22 @@ def test_ticks_span_the_values(low: float, high: float) -> None:
     assert marks == sorted(set(marks))
     assert 2 <= len(marks) <= 13
     Plot("t", "x", "y", [low, high], [low, high]).line([(low, low), (high, high)])
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0.0, 0.0), (0.0, 1e-14), (1e16, 1e16 + 2), (1e5, 1e5 + 1e-10), (0.0, 5e-324), (-1e308, 1e308), (0.1, 0.3)],
+)
+def test_an_axis_has_two_ends_whatever_lies_between(low: float, high: float) -> None:
+    found = ticks(low, high)
+    assert found == sorted(set(found))
+    assert 1 < len(found) < 50
+    assert found[0] <= low
+    assert Plot("t", "x", "y", [low, high], [low, high]).scatter([(low, high)]).svg()
+
+
+def test_the_report_of_a_model_that_is_wrong_by_rounding_only() -> None:
+    pairs = [("1.0", "1.0"), ("2.0", "2.0000000000000004"), ("3.0", "3.0")]
+    against, residuals = charts(report.run_report("r", {}, {"mse": 6.6e-32}, pairs, classes=False))
+    assert circles(against) == circles(residuals) == 3
+    assert "nan" not in ElementTree.tostring(residuals, encoding="unicode")
