@@ -21,6 +21,7 @@ from pipeline.results import DataResult, EvaluateResult, RegisterResult, TrainRe
 from pipeline.runner import PipelineStatus
 from registry.errors import NotFound
 from registry.runs import RunState
+from tests.pipeline.conftest import Warm
 
 
 def run(runner: LocalRunner, config: PipelineConfig, **changes: Any) -> PipelineStatus:
@@ -41,12 +42,8 @@ def csv(path: Path, **changes: Any) -> str:
     return str(path)
 
 
-def test_a_first_run_registers_with_lineage(
-    make_runner: Callable[..., LocalRunner], seams: Seams, config: PipelineConfig
-) -> None:
-    runner = make_runner(allow_reuse=False)
-    config = replace(config, build_id="7", build_uri="http://ci/7", git_revision="abc", git_dirty=True)
-    status = run(runner, config, tags={"team": "blue"})
+def test_a_first_run_registers_with_lineage(warm: Warm) -> None:
+    runner, seams, status = warm.runner, warm.runner.seams, warm.status
     assert status.state is RunState.COMPLETED
     registered = runner.result(status.run_id, "register", RegisterResult)
     assert registered.model == "diabetes:1"
