@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rehearse.errors import RehearseError
+from rehearse.run.identity import Issuer, az_login, install_az, issuer
 
 
 @dataclass
@@ -27,6 +28,11 @@ class Cloud:
     venv: Path
     environment: dict[str, str] = field(default_factory=dict)
     signed_in: dict[str, str] = field(default_factory=dict)
+    """Variables of a developer who is signed in; steps of pipelines sign in as on an agent (`agents`)."""
+    agents: dict[str, str] = field(default_factory=dict)
+    """Variables of a step of a pipeline that is signed in: where its ``az`` finds who it is."""
+    tools: Path | None = None
+    issuer: Issuer | None = None
 
     def opener(self) -> urllib.request.OpenerDirector:
         """What opens addresses of services: by way of the fake where there is one, directly else."""
@@ -40,14 +46,16 @@ class Cloud:
             urllib.request.ProxyHandler(proxies), urllib.request.HTTPSHandler(context=context)
         )
 
-    def fake(self, path: str) -> Any:
-        """What the fake says of itself: the answer of its admin address at ``/fakes`` + `path`."""
+    def fake(self, path: str, content: Any = None) -> Any:
+        """What the fake says of itself: the answer of its admin address at ``/fakes`` + `path`; `content` is put."""
         address = self.environment["FAKES_ADDRESS"]
         if not address.startswith("http://127.0.0.1:"):
             raise RehearseError("the way to the fake leads off this machine")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{address}/fakes{path}", timeout=60) as answer:
-            return json.loads(answer.read())
+        body = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(f"{address}/fakes{path}", body, method="PUT" if body else "GET")  # noqa: S310
+        with opener.open(request, timeout=60) as answer:
+            return json.loads(answer.read() or b"null")
 
     def mlops(self, *arguments: str) -> Any:
         """Run an ``mlops`` command outside of any pipeline, and read the document that it prints."""
@@ -101,9 +109,33 @@ def open_cloud(backend: str, root: Path, scratch: Path, groups: Mapping[str, str
     with _fake(root, venv, scratch, groups) as variables:
         sign_in = {name: value for name, value in variables.items() if name.startswith(_SIGN_IN)}
         route = {name: value for name, value in variables.items() if name not in sign_in and name not in _OWN}
-        yield Cloud(
-            backend, root, venv, {**caches, **route}, {**sign_in, **{name: groups.get(name, "") for name in _NAMES}}
-        )
+        known = [sign_in[name] for name in ("TENANT_ID", "SP_APP_ID", "SP_APP_SECRET")]
+        with issuer() as github:
+            cloud = Cloud(
+                backend,
+                root,
+                venv,
+                {**caches, **route},
+                {**sign_in, **{name: groups.get(name, "") for name in _NAMES}},
+                az_login(scratch / "az", *known),
+                install_az(scratch / "tools"),
+                github,
+            )
+            _federate(cloud, groups, root.name)
+            yield cloud
+
+
+def _federate(cloud: Cloud, groups: Mapping[str, str], repository: str) -> None:
+    """Make the identities of the guide known to the fake, with the federated credentials that it says to make."""
+    state = cloud.fake("/state")
+    own = {cloud.signed_in["SP_APP_ID"]: cloud.signed_in["SP_APP_SECRET"]}
+    sign_in = state["services"].setdefault("signin", {"secrets": own})  # not there before somebody has signed in
+    for name in ("AZURE_CLIENT_ID", "AZURE_INFRA_CLIENT_ID"):
+        if name in groups:
+            sign_in["secrets"].setdefault(groups[name], "none: it signs in with tokens of its pipeline alone")
+    whose = ("ref:refs/heads/main", "environment:qa", "environment:production", "environment:infrastructure")
+    sign_in["subjects"] = [f"repo:rehearsal/{repository}:{subject}" for subject in whose]
+    cloud.fake("/state", state)
 
 
 _SIGN_IN = ("SP_APP_", "TENANT_ID", "AZURE_CLIENT_", "AZURE_TENANT_", "AZUREML_SERVICE_PRINCIPAL_")
@@ -118,6 +150,8 @@ def _fake(root: Path, venv: Path, scratch: Path, groups: Mapping[str, str]) -> I
     names = [
         part for name in _NAMES if name in groups for part in (f"--{name.lower().replace('_', '-')}", groups[name])
     ]
+    if "AZURE_TENANT_ID" in groups:
+        names += ["--tenant-id", groups["AZURE_TENANT_ID"]]
     errors = (scratch / "fakes.log").open("wb")
     # What it writes, certificates and the files of running steps, lies in the rehearsal's folder and goes with it.
     own = {**os.environ, "TMPDIR": str(scratch)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from rehearse.conditions import condition, rescues
 from rehearse.github.evaluate import Evaluator, truthy
 from rehearse.graph import Job, Pipeline, Stage, Step
-from rehearse.syntax import Call, Expression, Index, Literal, Name, parse, walk
+from rehearse.syntax import Name, parse, walk
 
 
 @dataclass(frozen=True)
@@ -15,29 +17,39 @@ class Done:
     """One step of a job, in words that both kinds share.
 
     ``what`` is the command, or what the task or action stands for: ``checkout``, ``python``, ``upload NAME`` ...
+    ``settings`` are variables of its own with a constant value, and whether its failure is tolerated.
     """
 
     what: str
     condition: str = ""
     signed_in: bool = False
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Work:
-    """One job: after which jobs, under what condition, for which environment, and its steps."""
+    """One job: after which jobs, under what condition, for which environment, its time limit, and its steps."""
 
     name: str
     after: tuple[str, ...]
     condition: str
     environment: str | None
+    minutes: int
     steps: tuple[Done, ...]
 
 
-def flow(pipeline: Pipeline, backend: str = "azure") -> list[Work]:
+def flow(pipeline: Pipeline, backend: str = "azure", inputs: Mapping[str, str] | None = None) -> list[Work]:
     """The jobs of a pipeline in the order of the file.
 
     What differs by nature is left out: how an agent is asked for, how one signs in (a step of its own on GitHub, a task
     on Azure), how reports are published (tasks that show them on Azure, an artifact on GitHub).
+
+    Parameters
+    ----------
+    backend : str
+        Steps are signed in for ``azure`` alone.
+    inputs : mapping of str to str, optional
+        What a workflow was started with, where its steps ask for that. (Azure's parameters are in what it expands to.)
     """
     work: list[Work] = []
     for stage in pipeline.stages:
@@ -50,18 +62,25 @@ def flow(pipeline: Pipeline, backend: str = "azure") -> list[Work]:
                     tuple(sorted(_after(pipeline, stage, job))),
                     " and ".join(filter(None, (condition(text, pipeline.kind) for text in conditions))),
                     job.environment,
-                    tuple(_steps(_chosen(steps, stage), pipeline.kind, backend)),
+                    job.minutes,
+                    tuple(_steps(_chosen(steps, _inputs(stage, inputs)), pipeline.kind, backend)),
                 )
             )
     return work
 
 
-def _chosen(steps: list[Step], stage: Stage) -> list[Step]:
-    """Steps of a called workflow without those that its caller's inputs rule out."""
+def _inputs(stage: Stage, given: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """What the jobs of a stage are given: a called workflow by its caller, else by its defaults."""
     if "calls" not in stage.extra:
-        return steps
+        return given
     declared = {str(name): (value or {}).get("default", "") for name, value in stage.extra["inputs"].items()}
-    inputs = {**declared, **{str(name): str(value) for name, value in stage.extra["with"].items()}}
+    return {**declared, **{str(name): str(value) for name, value in stage.extra["with"].items()}}
+
+
+def _chosen(steps: list[Step], inputs: Mapping[str, str] | None) -> list[Step]:
+    """Steps without those that the inputs rule out."""
+    if inputs is None:
+        return steps
     chosen: list[Step] = []
     for step in steps:
         expression = parse(step.condition, operators=True) if step.condition else None
@@ -85,21 +104,10 @@ def _after(pipeline: Pipeline, stage: Stage, job: Job) -> list[str]:
     found: list[str] = []
     for other in pipeline.stages:
         if other.name in stage.needs:
-            needed = {need for inner in other.jobs for need in inner.needs}
-            found.extend(inner.name for inner in other.jobs if inner.name not in needed and not _rescue(inner))
-            found.extend(
-                inner.name for inner in other.jobs if inner.name in needed and _only_rescued(other, inner.name)
-            )
+            usual = [inner for inner in other.jobs if not rescues(inner.condition, pipeline.kind)]
+            needed = {need for inner in usual for need in inner.needs}
+            found.extend(inner.name for inner in usual if inner.name not in needed)
     return sorted(set(found))
-
-
-def _rescue(job: Job) -> bool:
-    """Whether a job runs only when another one failed."""
-    return job.condition is not None and "fail" in job.condition
-
-
-def _only_rescued(stage: Stage, name: str) -> bool:
-    return all(_rescue(job) for job in stage.jobs if name in job.needs)
 
 
 _MEANS = {
@@ -122,19 +130,29 @@ def _steps(steps: list[Step], kind: str, backend: str) -> list[Done]:
             command = _command(step)
             cloud = signed if kind == "github" else name == "AzureCLI"
             # What signs in for the whole job on GitHub counts for the commands that use the cloud.
-            done.append(Done(command, condition(step.condition, kind), cloud))
+            done.append(Done(command, condition(step.condition, kind), cloud, _settings(step)))
         elif name in ("publish", "actions/upload-artifact"):
             artifact = str(step.inputs.get("artifact") or step.inputs.get("name"))
             path = str(step.inputs.get("publish") or step.inputs.get("path"))
             if artifact != "reports":
-                done.append(Done(f"upload {artifact} from {path}", condition(step.condition, kind)))
+                done.append(
+                    Done(f"upload {artifact} from {path}", condition(step.condition, kind), False, _settings(step))
+                )
         elif name in ("download", "actions/download-artifact"):
             artifact = str(step.inputs.get("artifact") or step.inputs.get("name"))
-            if not any(item.what == f"download {artifact}" for item in done):
-                done.append(Done(f"download {artifact}"))
+            if step.inputs.get("download") != "none":
+                done.append(Done(f"download {artifact}", condition(step.condition, kind), False, _settings(step)))
         else:
-            done.append(Done(_MEANS.get(name, step.uses)))
+            done.append(Done(_MEANS.get(name, step.uses), condition(step.condition, kind), False, _settings(step)))
     return done
+
+
+def _settings(step: Step) -> tuple[str, ...]:
+    """What else makes a difference: variables whose value is the same on both kinds, a failure that does not count."""
+    found = [f"{name}={value}" for name, value in sorted(step.env.items()) if "$" not in str(value)]
+    if str(step.continue_on_error).lower() != "false":
+        found.append(f"tolerated if {step.continue_on_error}")
+    return (*found, *([] if step.enabled else ["disabled"]))
 
 
 def _command(step: Step) -> str:
@@ -145,49 +163,3 @@ def _command(step: Step) -> str:
             text = text.replace('"$BUILD_ID"', str(value))
     text = re.sub(r'"?(\$\(Build\.BuildId\)|\$\{\{ (github\.run_id|inputs\.build-id) \}\})"?', "BUILD", text)
     return re.sub(r'"?\$\(([A-Z]+_INPUT)\)"?', r'"$\1"', text)
-
-
-def condition(text: str | None, kind: str) -> str:
-    """A condition in one spelling; empty for the usual one."""
-    if text is None:
-        return ""
-    bare = text.strip().removeprefix("${{").removesuffix("}}")
-    shown = _words(parse(bare, operators=kind == "github"))
-    return "" if shown in ("succeeded", "backend") else shown
-
-
-_SAME = {"success": "succeeded", "failure": "failed", "cancelled": "canceled"}
-
-
-def _words(expression: Expression) -> str:
-    if isinstance(expression, Literal):
-        return f"'{expression.value}'"
-    if isinstance(expression, Name):
-        return expression.name
-    if isinstance(expression, Index):
-        return _reference(expression)
-    assert isinstance(expression, Call)  # noqa: S101
-    name = expression.function.lower()
-    name = {"&&": "and", "||": "or", "==": "eq", "!=": "ne", "!": "not"}.get(name, _SAME.get(name, name))
-    parts = [_words(part) for part in expression.arguments]
-    if name in ("and", "or"):
-        flat = sorted({part for text in parts for part in (text.split(f" {name} ") if f" {name} " in text else [text])})
-        useful = [part for part in flat if name == "or" or part not in ("succeeded", "always")]
-        return f" {name} ".join(useful) or "succeeded"
-    if name == "succeededorfailed":
-        return "failed or succeeded"
-    if name == "eq" and parts[0].startswith("result of "):
-        return {"'success'": "succeeded", "'failure'": "failed"}.get(parts[1], parts[1]) + " " + parts[0][10:]
-    if name in ("succeeded", "failed") and parts:
-        return " and ".join(sorted(f"{name} {part.strip(chr(39))}" for part in parts))
-    return f"{name}({', '.join(parts)})" if parts else name
-
-
-def _reference(expression: Index) -> str:
-    key = expression.key.value if isinstance(expression.key, Literal) else "*"
-    inner = expression.of
-    if isinstance(inner, Index) and isinstance(inner.key, Literal) and key == "result":
-        return f"result of {inner.key.value}"
-    text = str(key)
-    # An output of a step, an input or a queue variable is known by its last name on both sides.
-    return text.rpartition(".")[2]

@@ -61,6 +61,8 @@ class Job:
     pool: Any = None
     where: str | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    minutes: int = 60
+    """After so many it is stopped, and counts as canceled."""
 
     @property
     def steps(self) -> Iterator[Step]:

@@ -74,7 +74,8 @@ class Story:
             open_cloud(self.backend, self.root, self.scratch, groups) as cloud,
             Board(verbose=self.verbose) as board,
         ):
-            world = World(self.root, self.scratch, cloud.venv, {**cloud.environment, **CANARY}, cloud.signed_in)
+            variables = {**cloud.environment, **CANARY}
+            world = World(self.root, self.scratch, cloud.venv, variables, cloud.agents, cloud.tools, cloud.issuer)
             engine = self._engine(world, board)
             try:
                 if names:

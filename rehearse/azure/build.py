@@ -241,7 +241,16 @@ def _job(item: Node, pool: Any) -> Job:
         to_text(item.get("continueOnError", "false")).lower(),
         item.get("pool", pool),
         item.where,
+        minutes=_minutes(item.get("timeoutInMinutes"), item.where),
     )
+
+
+def _minutes(value: Any, place: str | None) -> int:
+    """An hour when nothing is said; 0 is as long as the agent allows, six hours on those of the service."""
+    text = to_text(value) or "60"
+    if not text.isdigit():
+        raise PipelineError(f"'timeoutInMinutes' must be a number, not {text!r}", where=where(value) or place)
+    return int(text) or 360
 
 
 def _ordinary(item: Node) -> tuple[dict[str, list[Step]], dict[str, dict[str, str]]]:

@@ -177,7 +177,8 @@ class _Check:
         job = jobs.get(path[-3]) or jobs.get(keys[0])
         if job is None:
             return
-        keys = keys[1:] if keys[0] == job.name else keys
+        while keys[0] == job.name and len(keys) > 2:  # a job of a stage; the hook of a deployment, which is named alike
+            keys = keys[1:]
         steps = {step.name: step for step in job.steps if step.name}
         if keys[0] not in steps:
             yield PipelineError(f"the job {job.name!r} has no step named {keys[0]!r}", where=place)

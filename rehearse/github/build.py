@@ -100,11 +100,12 @@ def _stage(name: str, node: Any, document: Node, root: Path) -> Stage:
     for key in ("steps", "runs-on", "environment", "env", "outputs"):
         if key in node:
             raise PipelineError(f"a job that calls a workflow has no {key!r}", where=node.where)
+    caller = document
     called, document = _called(node, root)
     stage.jobs = [_job(str(key), job, document) for key, job in document["jobs"].items()]
     stage.variables = _variables(document.get("env"))
     stage.extra = {"calls": str(node["uses"]), "with": node.get("with") or Node(), **called}
-    _permitted(stage, node)
+    _permitted(stage, node.get("permissions", caller.get("permissions")), node.where)
     return stage
 
 
@@ -117,10 +118,9 @@ def _called(node: Node, root: Path) -> tuple[dict[str, Any], Node]:
         raise PipelineError(f"there is no workflow {uses}", where=where(node["uses"]))
     document = _read(path, root)
     on = document["on"]
-    call = on.get("workflow_call", on) if isinstance(on, Node) else None
-    if not isinstance(on, Node) or "workflow_call" not in on:
+    if "workflow_call" not in (on if isinstance(on, (Node, list)) else [on]):
         raise PipelineError(f"{uses} cannot be called: it has no workflow_call", where=where(node["uses"]))
-    call = call or Node()
+    call = (on.get("workflow_call") if isinstance(on, Node) else None) or Node()
     inputs = call.get("inputs") or Node()
     for name, value in (node.get("with") or {}).items():
         if name not in inputs:
@@ -136,16 +136,15 @@ def _called(node: Node, root: Path) -> tuple[dict[str, Any], Node]:
     return {"inputs": inputs, "outputs": outputs}, document
 
 
-def _permitted(stage: Stage, caller: Node) -> None:
+def _permitted(stage: Stage, given: Any, place: str | None) -> None:
     """A called workflow gets no permission that its caller lacks; GitHub refuses the run otherwise."""
-    given = caller.get("permissions")
-    if given is None:
+    if not isinstance(given, Mapping):  # none said: what the repository's settings give
         return
     for job in stage.jobs:
         for scope, level in (job.extra.get("permissions") or {}).items():
             if str(level) == "write" and str((given or {}).get(scope, "none")) != "write":
                 message = f"the called job {job.name!r} wants {scope}: write, its caller has not"
-                raise PipelineError(message, where=caller.where)
+                raise PipelineError(message, where=place)
 
 
 def _job(name: str, node: Node, document: Node) -> Job:
@@ -178,7 +177,16 @@ def _job(name: str, node: Node, document: Node) -> Job:
         node.get("runs-on"),
         node.where,
         {"permissions": permissions if isinstance(permissions, Mapping) else {}},
+        _minutes(node.get("timeout-minutes"), node.where),
     )
+
+
+def _minutes(value: Any, place: str | None) -> int:
+    """Six hours when nothing is said."""
+    text = str(value or 360)
+    if not text.isdigit():
+        raise PipelineError(f"'timeout-minutes' must be a number, not {text!r}", where=where(value) or place)
+    return int(text)
 
 
 def _step(node: Any, place: str | None) -> Step:

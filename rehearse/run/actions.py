@@ -45,6 +45,7 @@ def _run(context: StepContext) -> int:
         context.env,
         context.folders.temp / f"step-{context.number}.sh",
         shells[shell],
+        scripts.left(context.deadline),
         place=context.step.where,
     )
     return scripts.run(script, context.result, context.hear)

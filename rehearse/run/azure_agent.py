@@ -6,21 +6,35 @@ import time
 from pathlib import Path
 
 from rehearse.azure import logging_commands
-from rehearse.errors import PipelineError, RehearseError
+from rehearse.errors import NotRehearsed, PipelineError, RehearseError
 from rehearse.graph import Job, Pipeline, Step
 from rehearse.run import tasks
 from rehearse.run.azure_runtime import AzureRuntime, Variables
 from rehearse.run.context import Folders, StepContext
 from rehearse.run.project import Project
-from rehearse.run.results import FAILED, ISSUES, RUNNING, SKIPPED, SUCCEEDED, JobResult, Observer, StepResult
+from rehearse.run.results import (
+    CANCELED,
+    FAILED,
+    ISSUES,
+    LAST_MINUTES,
+    MINUTE,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    JobResult,
+    Observer,
+    StepResult,
+)
 from rehearse.run.world import World
 
 
 class AzureAgent:
     """Runs steps in one world."""
 
-    def __init__(self, world: World, project: Project, observe: Observer, shorten: bool) -> None:
-        self.world, self.project, self.observe, self.shorten = world, project, observe, shorten
+    def __init__(
+        self, world: World, project: Project, observe: Observer, shorten: bool, minute: float = MINUTE
+    ) -> None:
+        self.world, self.project, self.observe, self.shorten, self.minute = world, project, observe, shorten, minute
 
     def steps(
         self, job: Job, hook: str, result: JobResult, variables: Variables, runtime: AzureRuntime, folder: Path,
@@ -30,7 +44,7 @@ class AzureAgent:
         variables = variables.copy()
         folders = Folders.make(folder / "agents" / label)
         variables.update(_folder_variables(folders))
-        status = SUCCEEDED
+        status, deadline = SUCCEEDED, time.monotonic() + job.minutes * self.minute
         for number, step in enumerate(self._with_implied(job, hook, runtime.pipeline)):
             found = StepResult(step.title, step.uses, step.where)
             result.steps.append(found)
@@ -42,11 +56,13 @@ class AzureAgent:
             context = StepContext(
                 self.world, self.project, step, job, found, folders, folder, {}, {}, lambda line: line,
                 {str(item["pipeline"]): str(item["source"]) for item in runtime.pipeline.triggers.get("pipelines", [])},
-                chosen, number,
+                chosen, number, deadline,
             )  # fmt: skip
             self._step(context, result, variables, runtime, label)
-            if found.state == FAILED:
-                status = FAILED
+            if found.state in (FAILED, CANCELED):
+                if found.state == CANCELED:
+                    deadline = time.monotonic() + LAST_MINUTES * self.minute
+                status = CANCELED if CANCELED in (status, found.state) else FAILED
             elif found.state == ISSUES and status == SUCCEEDED:
                 status = ISSUES
         return status
@@ -102,6 +118,8 @@ class AzureAgent:
         finally:
             found.seconds = time.monotonic() - started
         self._obey(commands, context, job, variables, runtime)
+        if found.exit_code and context.late():
+            found.state, found.note = CANCELED, f"stopped: the job may take {context.job.minutes} minutes"
         if found.state == RUNNING:
             found.state = SUCCEEDED if found.exit_code == 0 else FAILED
         if found.state == FAILED and runtime.text(step.continue_on_error, variables, step.where).lower() == "true":
@@ -139,7 +157,10 @@ class AzureAgent:
                     variables.set(name, command.text, secret=command.flag("isSecret"))
             elif command.name == "task.complete":
                 states = {"succeeded": SUCCEEDED, "succeededwithissues": ISSUES, "failed": FAILED}
-                context.result.state = states[command.properties.get("result", "Succeeded").lower()]
+                told = command.properties.get("result", "Succeeded")
+                if told.lower() not in states:
+                    raise NotRehearsed(f"##vso[task.complete] with the result {told!r}", where=context.step.where)
+                context.result.state = states[told.lower()]
             elif command.name == "build.addbuildtag":
                 runtime.result.tags.append(command.text.strip())
             elif command.name == "build.updatebuildnumber":

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from rehearse.errors import PipelineError
 from rehearse.graph import Job, Pipeline, Stage
 from rehearse.run import gates
 from rehearse.run.azure_agent import AzureAgent
@@ -18,6 +19,7 @@ from rehearse.run.results import (
     FAILED,
     GOOD,
     ISSUES,
+    MINUTE,
     RUNNING,
     SKIPPED,
     WAITING,
@@ -45,11 +47,12 @@ class AzureEngine:
         observe: Observer = nobody,
         shorten: bool = True,
         strict: bool = True,
+        minute: float = MINUTE,
     ) -> None:
         self.world, self.project, self.approve, self.observe = world, project, approve, observe
         self.strict = strict
         self.counters: dict[str, dict[str, int]] = {}
-        self.agent = AzureAgent(world, project, observe, shorten)
+        self.agent = AzureAgent(world, project, observe, shorten, minute)
 
     def watch(self, observe: Observer) -> None:
         """Tell another observer from now on."""
@@ -71,12 +74,13 @@ class AzureEngine:
         RehearseError
             The YAML is wrong, or something in it is not known; a step that fails is a result, not an error.
         """
+        chosen = dict(chosen_runs or {})
+        self._resolvable(pipeline, chosen)
         identifier, folder = self.world.new_run(pipeline.name)
         result = RunResult(pipeline.name, identifier, reason, RUNNING)
         for stage in pipeline.stages:
             jobs = {job.name: JobResult(job.name, job.title, environment=job.environment) for job in stage.jobs}
             result.stages[stage.name] = StageResult(stage.name, stage.title, jobs=jobs)
-        chosen = dict(chosen_runs or {})
         predefined = self._predefined(pipeline, identifier, reason, branch) | self._resources(pipeline, chosen)
         counters = self.counters.setdefault(pipeline.name, {})
         runtime = AzureRuntime(pipeline, self.project, result, predefined, queue or {}, counters, self.strict)
@@ -113,6 +117,20 @@ class AzureEngine:
             "Agent.Name": "rehearsal",
             "TF_BUILD": "True",
         }
+
+    def _resolvable(self, pipeline: Pipeline, chosen: Mapping[str, str]) -> None:
+        """Each pipeline resource is resolved before a run starts, also one that the run has no use for.
+
+        Source: the service's words when it cannot, as in github.com/microsoft/azure-pipelines-yaml/issues/459.
+        """
+        for item in pipeline.triggers.get("pipelines", []):
+            name = str(item["source"])
+            if name not in chosen and self.world.latest(name) is None:
+                raise PipelineError(
+                    f"the pipeline is not valid: unable to resolve latest version for pipeline {item['pipeline']!s}",
+                    where=item.where,
+                    hint=f"no run of {name} has succeeded yet",
+                )
 
     def _resources(self, pipeline: Pipeline, chosen: Mapping[str, str]) -> dict[str, str]:
         values: dict[str, str] = {}

@@ -79,9 +79,9 @@ class Variables:
         return _MACRO.sub(fill, text)
 
     def environment(self) -> dict[str, str]:
-        """Every variable that is not secret, named as scripts see it."""
+        """Every variable that is not secret, named as scripts see it: dots and blanks are replaced, nothing else."""
         shown = [(name, value) for name, value in self.items() if name.lower() not in self.secret]
-        return {re.sub(r"[.\s-]", "_", name).upper(): value for name, value in shown}
+        return {re.sub(r"[. ]", "_", name).upper(): value for name, value in shown}
 
     def secrets(self) -> list[str]:
         """The values to hide in logs."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,10 +52,16 @@ class StepContext:
     chosen_runs: dict[str, str] = field(default_factory=dict)
     """Run ids of pipeline resources, by name of the pipeline; else the newest run."""
     number: int = 0
+    deadline: float = math.inf
+    """When the job reaches its time limit, as :func:`time.monotonic` counts."""
 
     def flag(self, name: str) -> bool:
         """Whether an input is ``true``."""
         return self.inputs.get(name, "").strip().lower() == "true"
+
+    def late(self) -> bool:
+        """Whether the job has reached its time limit."""
+        return time.monotonic() >= self.deadline
 
     def say(self, line: str) -> None:
         """A line of the step's log."""

@@ -27,6 +27,8 @@ from rehearse.run.results import (
     FAILED,
     GOOD,
     ISSUES,
+    LAST_MINUTES,
+    MINUTE,
     RUNNING,
     SKIPPED,
     SUCCEEDED,
@@ -60,7 +62,9 @@ class GithubEngine:
         observe: Observer = nobody,
         shorten: bool = True,
         variables: Mapping[str, str] | None = None,
+        minute: float = MINUTE,
     ) -> None:
+        self.minute = minute
         self.world, self.project, self.approve, self.observe, self.shorten = world, project, approve, observe, shorten
         self.variables = dict(variables or {})
 
@@ -244,6 +248,7 @@ class _Run:
         contexts["runner"] = {"os": "Linux", "temp": "", "arch": "X64"}
         folders = Folders.make(self.folder / "runners" / f"{stage.name}.{job.name}")
         status, signed_in = SUCCEEDED, False
+        deadline = time.monotonic() + job.minutes * self.engine.minute
         added: dict[str, str] = {}
         paths: list[str] = []
         for number, step in enumerate(job.steps):
@@ -264,6 +269,7 @@ class _Run:
                 {},
                 lambda line: line,
                 number=number,
+                deadline=deadline,
             )
             outputs: dict[str, str] = {}
             if self._condition(step.condition, inner, _step_functions(status), step.where):
@@ -276,8 +282,10 @@ class _Run:
             if found.state == FAILED:
                 if truthy(self._value(step.continue_on_error, inner)) and step.continue_on_error != "false":
                     found.state = ISSUES
-                else:
+                elif status != CANCELED:
                     status = FAILED
+            elif found.state == CANCELED:
+                status, deadline = CANCELED, time.monotonic() + LAST_MINUTES * self.engine.minute
             if step.name:
                 contexts["steps"][step.name] = {
                     "outputs": outputs,
@@ -300,7 +308,7 @@ class _Run:
         )
         stage.checks.extend(done)
         if not passed:
-            result.state, stage.note = CANCELED, note
+            result.state, stage.note = FAILED, note  # a rejection fails the job, and so the run
         return passed
 
     def _step(
@@ -328,6 +336,8 @@ class _Run:
             "RUNNER_TEMP": str(context.folders.temp),
             "RUNNER_OS": "Linux",
         }
+        if self.world.issuer is not None and _may_have_tokens(context.job):
+            context.env |= self.world.issuer.variables(self._subject(context.job))
         context.env |= {**env, **own}
         context.env["PATH"] = ":".join([*paths, context.env["PATH"]])
         if step.uses == "run":
@@ -341,10 +351,17 @@ class _Run:
         found.exit_code = action.run(context)
         found.seconds = time.monotonic() - started
         found.state = SUCCEEDED if found.exit_code == 0 else FAILED
+        if found.exit_code and context.late():
+            found.state, found.note = CANCELED, f"stopped: the job may take {context.job.minutes} minutes"
         added |= assignments(files["env"], step.where)
         paths[:0] = files["path"].read_text(encoding="utf-8").split()
         self.observe(self.result, found)
         return assignments(files["output"], step.where)
+
+    def _subject(self, job: Job) -> str:
+        """Whom GitHub says that a job is: that of an environment is known by it, any other by its branch."""
+        whose = f"environment:{job.environment}" if job.environment else f"ref:{self.github['ref']}"
+        return f"repo:{self.github['repository']}:{whose}"
 
     def _hear(self, line: str, step: Step) -> str | None:
         match = _COMMAND.match(line)
@@ -352,6 +369,10 @@ class _Run:
             raise NotRehearsed(f"the workflow command ::{match['name']}:: is not known here", where=step.where)
         self.observe(self.result, line)
         return line
+
+
+def _may_have_tokens(job: Job) -> bool:
+    return (job.extra.get("permissions") or {}).get("id-token") == "write"
 
 
 def _step_functions(status: str) -> dict[str, Callable[..., Any]]:

@@ -10,6 +10,10 @@ from typing import Any
 SUCCEEDED, ISSUES, FAILED, SKIPPED, CANCELED = "Succeeded", "SucceededWithIssues", "Failed", "Skipped", "Canceled"
 PENDING, RUNNING, WAITING = "Pending", "Running", "Waiting"
 GOOD = (SUCCEEDED, ISSUES)
+MINUTE = 60.0
+"""Seconds in a minute of time limits; tests have shorter ones."""
+LAST_MINUTES = 5
+"""How long steps that run always may take in a job that has reached its time limit."""
 
 
 @dataclass
@@ -75,7 +79,7 @@ class RunResult:
 
     def ran(self) -> list[str]:
         """The commands that ran, in order."""
-        return [step.command for step in self.steps() if step.command and step.state in (*GOOD, FAILED)]
+        return [step.command for step in self.steps() if step.command and step.state in (*GOOD, FAILED, CANCELED)]
 
 
 def combined(states: list[str]) -> str:

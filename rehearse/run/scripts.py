@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,13 @@ from rehearse.run import process
 from rehearse.run.results import StepResult
 
 KEPT_LINES = 400
+PATIENCE = 900.0
+"""Seconds that a script may take in a rehearsal, whatever its job allows."""
+
+
+def left(deadline: float) -> float:
+    """Seconds that a script has until `deadline`."""
+    return max(min(PATIENCE, deadline - time.monotonic()), 0.0)
 
 
 @dataclass
@@ -22,7 +30,7 @@ class Script:
     env: Mapping[str, str]
     file: Path
     shell: tuple[str, ...] = ("bash", "--noprofile", "--norc")
-    timeout: float = 900.0
+    timeout: float = PATIENCE
     place: str | None = None
 
 

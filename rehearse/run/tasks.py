@@ -43,6 +43,7 @@ def run_script(context: StepContext, text: str) -> int:
         context.inside(cwd) if cwd else context.folders.sources,
         context.env,
         context.folders.temp / f"step-{context.number}.sh",
+        timeout=scripts.left(context.deadline),
         place=context.step.where,
     )
     return scripts.run(script, context.result, context.hear)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rehearse.run.identity import Issuer
+from rehearse.run.results import SUCCEEDED
 from rehearse.run.workspace import Repository
 
 _PASSED = ("LANG", "LC_ALL", "TZ", "SSL_CERT_FILE")
@@ -49,7 +51,11 @@ class World:
     extra : mapping of str to str
         Variables of every step: where the state is, and the way to the fake.
     signed_in : mapping of str to str
-        Variables of a step that has a service connection.
+        Variables of a step that has a service connection, or comes after ``azure/login``.
+    tools : pathlib.Path, optional
+        Programs that agents have and this machine need not: ``az``.
+    issuer : Issuer, optional
+        Where jobs of GitHub get tokens of their own.
     """
 
     def __init__(
@@ -59,12 +65,15 @@ class World:
         venv: Path,
         extra: Mapping[str, str] | None = None,
         signed_in: Mapping[str, str] | None = None,
+        tools: Path | None = None,
+        issuer: Issuer | None = None,
     ) -> None:
         self.root = root
         self.scratch = scratch
         self.venv = venv
         self.extra = dict(extra or {})
         self.signed_in = dict(signed_in or {})
+        self.tools, self.issuer = tools, issuer
         self.repository = Repository(root)
         self.runs: list[StoredRun] = []
         self._next = 1000
@@ -85,15 +94,15 @@ class World:
             link.symlink_to(self.venv, target_is_directory=True)
 
     def latest(self, pipeline: str) -> StoredRun | None:
-        """The newest finished run of a pipeline."""
-        return next((run for run in reversed(self.runs) if run.pipeline == pipeline), None)
+        """The newest run of a pipeline that succeeded: what a pipeline resource is when nothing else is chosen."""
+        return next((run for run in reversed(self.runs) if run.pipeline == pipeline and run.state == SUCCEEDED), None)
 
     def environment(self, home: Path, *, signed_in: bool) -> dict[str, str]:
         """A clean environment: nothing of the caller's but the language and the search path of the system."""
         home.mkdir(parents=True, exist_ok=True)
         tools = {str(Path(found).parent) for tool in ("make", "git", "bash", "docker") if (found := shutil.which(tool))}
         system = [part for part in ("/usr/local/bin", "/usr/bin", "/bin", *sorted(tools)) if Path(part).is_dir()]
-        path = [str(Path(sys.executable).parent), *system]
+        path = [*([str(self.tools)] if self.tools else []), str(Path(sys.executable).parent), *system]
         variables = {name: os.environ[name] for name in _PASSED if name in os.environ}
         variables |= {"PATH": os.pathsep.join(dict.fromkeys(path)), "HOME": str(home), "PYTHONUNBUFFERED": "1"}
         # The environment is shared with the project: make must not install the copy into it.

@@ -30,10 +30,10 @@ BROKEN: dict[str, tuple[str, list[Edit], str]] = {
         "azure", [(".pipelines/templates/setup.yml", "- name: environment", "- name: env")], "unexpected parameter 'environment'",
     ),
     "stage that is gone": (
-        "azure", [(".pipelines/cd.yml", "dependsOn: Release_QA", "dependsOn: QA")], "'QA', which does not exist",
+        "azure", [(".pipelines/templates/releases.yml", "dependsOn: Release_QA", "dependsOn: QA")], "'QA', which does not exist",
     ),
     "condition on a variable that is gone": (
-        "azure", [(".pipelines/templates/get-model.yml", "NAMED_MODEL", "GIVEN_MODEL")], "variables['GIVEN_MODEL'] is no variable",
+        "azure", [(".pipelines/ci.yml", "auto-trigger-training'", "trigger-training'")], "variables['trigger-training'] is no variable",
     ),
     "condition on a step that is gone": (
         "azure", [(".pipelines/templates/train.yml", "name: model\n", "name: found\n")], "variables['model.registered'] is no variable",
@@ -42,10 +42,10 @@ BROKEN: dict[str, tuple[str, list[Edit], str]] = {
         "azure", [(".pipelines/templates/train.yml", "and(succeeded(), eq(", "and(succeeded() && eq(")], "is no operator here",
     ),
     "condition with an unknown function": (
-        "azure", [(".pipelines/templates/release.yml", "failed('Smoke", "hasFailed('Smoke")], "hasFailed() is not known",
+        "azure", [(".pipelines/templates/release.yml", "succeeded('Deploy", "hasSucceeded('Deploy")], "hasSucceeded() is not known",
     ),
     "condition on a job that is gone": (
-        "azure", [(".pipelines/templates/release.yml", "failed('Smoke_$", "failed('Test_$")], "names 'Test_QA', which does not exist",
+        "azure", [(".pipelines/templates/release.yml", "succeeded('Deploy_$", "succeeded('Test_$")], "names 'Test_QA', which does not exist",
     ),
     "environment that is gone": (
         "azure", [(".pipelines/rehearsal.yml", "  production:", "  prod:")], "there is no environment 'production'",
@@ -93,7 +93,7 @@ BROKEN: dict[str, tuple[str, list[Edit], str]] = {
         "github", [(".github/workflows/cd.yml", "inputs.canary", "inputs.share")], "inputs.share does not exist",
     ),
     "expression that is none": (
-        "github", [(".github/workflows/cd.yml", "needs.Smoke_QA.result == 'failure'", "needs.Smoke_QA.result = 'failure'")], "cannot read",
+        "github", [(".github/workflows/cd.yml", "needs.Deploy_QA.result == 'success'", "needs.Deploy_QA.result = 'success'")], "cannot read",
     ),
 }  # fmt: skip
 
@@ -127,7 +127,7 @@ DIFFERENT: dict[str, Edit] = {
     "a step more": (".github/workflows/batch.yml", "    - run: make azure\n", "    - run: make azure\n    - run: make lint\n"),
     "another order": (".pipelines/templates/tests.yml", "  - bash: make audit\n    displayName: Known vulnerabilities\n  - bash: make image-scan\n", "  - bash: make image-scan\n  - bash: make audit\n"),
     "another environment": (".github/workflows/cd.yml", "environment: production", "environment: qa"),
-    "another condition": (".github/workflows/cd.yml", "needs.Smoke_QA.result == 'failure'", "needs.Smoke_QA.result == 'success'"),
+    "another condition": (".github/workflows/cd.yml", "needs.Deploy_QA.result == 'success'", "needs.Deploy_QA.result != 'success'"),
     "no approval in between": (".github/workflows/cd.yml", "needs: Smoke_QA", "needs: Package"),
     "another release": (".github/workflows/cd.yml", '--canary "$CANARY_PERCENT"', "--canary 50"),
     "another option": (".pipelines/templates/release.yml", "mlops smoke --stage", "mlops smoke --timeout 5 --stage"),

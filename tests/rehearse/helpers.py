@@ -62,7 +62,7 @@ def run_azure(
 ) -> RunResult:
     """Expand and run an Azure pipeline."""
     expanded = azure(folder, content, **(files or {}))
-    engine_options = {key: options.pop(key) for key in ("approve", "observe", "strict") if key in options}
+    engine_options = {key: options.pop(key) for key in ("approve", "observe", "strict", "minute") if key in options}
     engine = AzureEngine(world(folder, scratch), project(), **engine_options)  # type: ignore[arg-type]
     return engine.run(expanded, **options)  # type: ignore[arg-type]
 
@@ -72,7 +72,9 @@ def run_github(
 ) -> RunResult:
     """Read and run a workflow."""
     read = github(folder, content, **(files or {}))
-    return GithubEngine(world(folder, scratch), project()).run(read, **options)  # type: ignore[arg-type]
+    engine_options = {key: options.pop(key) for key in ("approve", "observe", "minute") if key in options}
+    engine = GithubEngine(world(folder, scratch), project(), **engine_options)  # type: ignore[arg-type]
+    return engine.run(read, **options)  # type: ignore[arg-type]
 
 
 def printed(result: RunResult) -> list[str]:
