@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,18 +26,23 @@ def test_a_child_of_an_unmarked_test_cannot_either() -> None:
     assert "EngineUnavailable" in done.stderr
 
 
+def integration(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Another pytest, without the plugins that it does not need here: most of its time they are imported."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_timeout", "-p", "no:cacheprovider", *arguments]
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_all_of_integration_is_marked() -> None:
     """What lies in ``integration/`` itself needs Docker; folders below it say for themselves, and are guarded."""
-    command = [sys.executable, "-m", "pytest", "integration", "--collect-only", "-q", "-p", "no:randomly"]
-    done = subprocess.run([*command, "-m", "not docker"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = integration("integration", "--collect-only", "-m", "not docker")
     assert done.returncode in (0, 5), done.stdout + done.stderr
     names = [line.split("::")[0] for line in done.stdout.splitlines() if "::" in line]
     assert [name for name in names if Path(name).parent == Path("integration")] == []
 
 
 def test_without_docker_integration_skips_and_says_why() -> None:
-    command = [sys.executable, "-m", "pytest", "integration/test_engine.py", "-q", "-rs", "-p", "no:randomly"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = integration("integration/test_engine.py", "-rs")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "needs Docker and a base image: the Docker engine does not answer" in done.stdout
     assert "passed" not in done.stdout.splitlines()[-1]

@@ -82,8 +82,8 @@ class Zeros:
 
 
 def test_memory_does_not_grow_with_what_is_uploaded_and_downloaded(door: str) -> None:
-    """160 MB in blocks of 4 MB, as the SDK sends them; then all of it at once, both ways."""
-    size = 160 * MB
+    """80 MB in blocks of 4 MB, as the SDK sends them; then all of it at once, both ways."""
+    size = 80 * MB
     with fakes.mock_azure(door=door) as azure:
         workspace = azure.state.workspace()
         address = azure.state.backend(BlobBackend).sas_url(
