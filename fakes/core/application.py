@@ -123,7 +123,7 @@ class Application:
         route, service, params = found or (_UNKNOWN_ROUTE, _UNKNOWN_SERVICE, {})
         call = Call(state, request, route, service, params, request_id)
         try:
-            call.content = self._read(environ)
+            call.content = self._read(environ, None if route.any_size else state.settings.max_body)
             response = self._faulty(call) or (self._answer(call) if found else self._not_implemented(call, family))
         except AzureError as error:
             response = render_for(call, error, service.style)
@@ -134,11 +134,10 @@ class Application:
         self._finish(call, response, began)
         return response
 
-    def _read(self, environ: dict[str, Any]) -> Content:
-        limit = self.state.settings.max_body
+    def _read(self, environ: dict[str, Any], limit: int | None) -> Content:
         declared = environ.get("CONTENT_LENGTH")
         try:
-            if declared and int(declared) > limit:
+            if declared and limit is not None and int(declared) > limit:
                 raise TooLarge
             stream = environ["wsgi.input"]
             if isinstance(stream, io.BytesIO):

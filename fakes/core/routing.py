@@ -57,6 +57,8 @@ class Route:
     locked
         Run the handler under the state lock (the default). A handler that waits, calls out, or moves large bodies
         says False and takes the lock itself, briefly.
+    any_size
+        Bodies may be larger than the setting ``max_body``.
     query
         When given, the names of the query parameters: others are refused in strict mode.
     when
@@ -72,6 +74,7 @@ class Route:
     source: str = ""
     api_versions: tuple[str, ...] = ()
     locked: bool = True
+    any_size: bool = False
     auth: Auth | None = None
     query: frozenset[str] | None = None
     when: tuple[tuple[str, str | None], ...] = ()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fakes.core.background import Background
 from fakes.core.clock import Clock, Ids
-from fakes.core.content import Spool
+from fakes.core.content import Content, Source, Spool
+from fakes.core.exchange import pieces, read
 from fakes.core.faults import Faults
 from fakes.core.operations import Operations
 from fakes.core.records import decode, encode
@@ -20,7 +21,7 @@ from fakes.core.tokens import Tokens
 from fakes.core.transitions import Transition, Transitions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fakes.core.routing import Call
 
@@ -55,15 +56,15 @@ class Backend:
     def closing(self) -> None:
         """End what must not outlive the state; called on reset and exit, without the lock."""
 
-    def export(self) -> dict[str, Any]:
+    def export(self, *, content: bool = False) -> dict[str, Any]:
         """Return what import needs."""
-        return {name: encode(getattr(self, name)) for name in self.exported}
+        return {name: encode(getattr(self, name), content=content) for name in self.exported}
 
-    def load(self, document: Mapping[str, Any]) -> None:
-        """Take what `export` returned."""
+    def load(self, values: Mapping[str, Any]) -> None:
+        """Take what `export` returned, decoded."""
         for name in self.exported:
-            if name in document:
-                setattr(self, name, decode(document[name]))
+            if name in values:
+                setattr(self, name, values[name])
 
     def loaded(self) -> None:
         """Called after every backend took its part of an import: start what the state says should run."""
@@ -152,8 +153,15 @@ class State:
             backend.closing()
         spool.close()
 
+    def pieces(self) -> Iterator[bytes]:
+        """Return the exported state as pieces of JSON, as it is now; content is read as they are taken."""
+        return pieces(self._export(content=True))
+
     def export(self) -> dict[str, Any]:
-        """Return the state as JSON types. Request log and threads are not part of it."""
+        """Return the state as JSON types, all of it in memory. Request log and threads are not part of it."""
+        return self._export(content=False)
+
+    def _export(self, *, content: bool) -> dict[str, Any]:
         with self.lock:
             return {
                 "version": EXPORT_VERSION,
@@ -167,7 +175,9 @@ class State:
                 "transitions": self.transitions.document(),
                 "operations": encode(self.operations.export()),
                 "faults": encode(self.faults.rules()),
-                "services": {b.name: b.export() for b in sorted(self._backends.values(), key=lambda b: b.name)},
+                "services": {
+                    b.name: b.export(content=content) for b in sorted(self._backends.values(), key=lambda b: b.name)
+                },
             }
 
     def load(self, document: Mapping[str, Any]) -> None:
@@ -178,6 +188,28 @@ class State:
         ValueError
             The document was written by another version, or by no fake at all. The state is unchanged then.
         """
+        self._load(document, None, Spool(self.settings.memory_body))
+
+    def read(self, source: Source) -> None:
+        """Replace the state by an exported one, read from a stream: blobs go to files as they come.
+
+        Raises
+        ------
+        ValueError
+            As `load`.
+        """
+        spool = Spool(self.settings.memory_body)
+        try:
+            document, contents = read(source, spool)
+            self._load(document, contents, spool)
+        except BaseException:
+            if self.spool is not spool:
+                spool.close()
+            raise
+
+    def _load(self, document: Any, contents: Sequence[Content] | None, spool: Spool) -> None:
+        if not isinstance(document, dict):
+            raise ValueError("this is no exported state: it is no JSON object")  # noqa: TRY004 - it was read
         version = document.get("version")
         if version != EXPORT_VERSION:
             raise ValueError(f"this is version {version!r} of the exported state; this fake reads {EXPORT_VERSION}")
@@ -188,11 +220,18 @@ class State:
         unknown = set(document.get("services", {})) - set(known)
         if unknown:
             raise ValueError(f"the exported state holds unknown services: {', '.join(sorted(unknown))}")
-        tenancy = decode(document["tenancy"])
-        operations, faults = decode(document["operations"]), decode(document["faults"])
-        rules = {kind: Transition(**rule) for kind, rule in document["transitions"].items()}
-        self.reset(document["seed"])
+        try:
+            tenancy = decode(document["tenancy"])
+            operations, faults = decode(document["operations"]), decode(document["faults"])
+            rules = {kind: Transition(**rule) for kind, rule in document["transitions"].items()}
+            services = {name: decode(part, contents) for name, part in document.get("services", {}).items()}
+            seed = document["seed"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"the exported state is not complete: {type(error).__name__} {error}") from error
+        self.reset(seed)
         with self.lock:
+            self.spool.close()
+            self.spool = spool
             # Ids that are handed out from now on must not repeat those of the export.
             self.ids = Ids(f"{document['seed']}/after import")
             for name, value in tenancy.items():
@@ -201,7 +240,7 @@ class State:
                 self.transitions.set(kind, rule.mode, rule.after, rule.failure)
             self.operations.load(operations)
             self.faults.load(faults)
-            for name, part in document["services"].items():
+            for name, part in services.items():
                 self.backend(known[name]).load(part)
         for backend in list(self._backends.values()):
             backend.loaded()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import shutil
 import urllib.error
 import urllib.request
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 DEFAULT_ADDRESS = "http://127.0.0.1:8774"
+_CHUNK = 1024 * 1024
 
 
 class AdminError(Exception):
@@ -38,15 +42,32 @@ class AdminClient:
         """Return the JSON answer of one request, None when it has no body."""
         terms = {name: value for name, value in query.items() if value is not None}
         url = f"{self.address}/fakes{path}" + (f"?{urlencode(terms)}" if terms else "")
-        data = None if body is None else json.dumps(body).encode()
+        with self._open(method, url, None if body is None else json.dumps(body).encode()) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def download(self, path: str, file: BinaryIO) -> None:
+        """Copy the answer to a file, a piece at a time."""
+        with self._open("GET", f"{self.address}/fakes{path}", None) as answer:
+            try:
+                shutil.copyfileobj(answer, file)
+            except http.client.HTTPException as error:
+                raise AdminError(
+                    f"the server at {self.address} ended in the middle of its answer; try again"
+                ) from error
+
+    def upload(self, path: str, file: BinaryIO) -> None:
+        """Put what is in a file, a piece at a time."""
+        self._open("PUT", f"{self.address}/fakes{path}", iter(lambda: file.read(_CHUNK), b"")).close()
+
+    def _open(self, method: str, url: str, data: bytes | Iterable[bytes] | None) -> Any:
         request = urllib.request.Request(url, data=data, method=method)  # noqa: S310 - http:// was checked
         if data is not None:
             request.add_header("Content-Type", "application/json")
         if self._token:
             request.add_header("Authorization", f"Bearer {self._token}")
         try:
-            with self._opener.open(request, timeout=60) as answer:
-                text = answer.read()
+            return self._opener.open(request, timeout=60)
         except urllib.error.HTTPError as error:
             raise AdminError(_reason(error)) from error
         except OSError as error:
@@ -54,7 +75,6 @@ class AdminClient:
                 f"no server answers at {self.address} ({getattr(error, 'reason', error)}); start one with "
                 "'python -m fakes serve', or say where it is with --address or FAKES_ADDRESS"
             ) from error
-        return json.loads(text) if text else None
 
 
 def _reason(error: urllib.error.HTTPError) -> str:

@@ -114,14 +114,16 @@ def _load(state: Any, path: Path) -> None:
     if not path.exists():
         return
     try:
-        state.load(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with path.open("rb") as source:
+            state.read(source)
+    except (OSError, ValueError) as error:
         raise AdminError(f"cannot read the state in {path}: {error}") from error
 
 
 def _save(state: Any, path: Path) -> None:
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(state.export()), encoding="utf-8")
+    with part.open("wb") as out:
+        out.writelines(state.pieces())
     part.replace(path)
 
 
@@ -266,13 +268,16 @@ def _reset(arguments: argparse.Namespace) -> None:
 def _state(arguments: argparse.Namespace) -> None:
     client = _client(arguments)
     if arguments.file is None:
-        _show(client.call("GET", "/state"))
+        sys.stdout.flush()
+        client.download("/state", sys.stdout.buffer)
+        print()
         return
     try:
-        document = json.loads(sys.stdin.read() if arguments.file == "-" else Path(arguments.file).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        source = sys.stdin.buffer if arguments.file == "-" else Path(arguments.file).open("rb")  # noqa: SIM115
+    except OSError as error:
         raise AdminError(f"cannot read {arguments.file}: {error}") from error
-    client.call("PUT", "/state", document)
+    with source:
+        client.upload("/state", source)
 
 
 def _transitions(arguments: argparse.Namespace) -> None:

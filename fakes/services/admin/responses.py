@@ -15,6 +15,7 @@ from fakes.core.application import discover
 from fakes.core.environ import CA_PEM
 from fakes.core.errors import bad_request, not_found
 from fakes.core.evidence import Evidence
+from fakes.core.exchange import Joined
 from fakes.core.routing import Call, empty_response, json_response, operations_of
 from fakes.services.signin import azure_cli
 
@@ -66,15 +67,14 @@ def reset(call: Call) -> Response:
 
 
 def export_state(call: Call) -> Response:
-    """Answer with the whole state."""
-    return json_response(call.state.export())
+    """Answer with the whole state, as a stream."""
+    return Response(call.state.pieces(), 200, content_type="application/json; charset=utf-8")
 
 
 def import_state(call: Call) -> Response:
     """Take a whole state."""
-    document = call.json_object()
     with _checked():
-        call.state.load(document)
+        call.state.read(Joined(call.content.chunks()))
     return empty_response(204)
 
 

@@ -15,8 +15,16 @@ from fakes.core.routing import Auth, Call, Route, Service
 r = Handlers("fakes.services.admin.responses")
 
 
-def _route(method: str, path: str, operation: str, handler: Callable[[Call], Response], locked: bool = True) -> Route:
-    return Route(method, f"/fakes{path}", operation, handler, Evidence.DOCUMENTED, "docs/fakes.md", locked=locked)
+def _route(
+    method: str,
+    path: str,
+    operation: str,
+    handler: Callable[[Call], Response],
+    locked: bool = True,
+    any_size: bool = False,
+) -> Route:
+    said = (Evidence.DOCUMENTED, "docs/fakes.md")
+    return Route(method, f"/fakes{path}", operation, handler, *said, locked=locked, any_size=any_size)
 
 
 SERVICE = Service(
@@ -28,8 +36,8 @@ SERVICE = Service(
         _route("GET", "/environment", "Admin_Environment", r.environment),
         _route("GET", "/ca.pem", "Admin_Certificate", r.certificate),
         _route("POST", "/reset", "Admin_Reset", r.reset, locked=False),
-        _route("GET", "/state", "Admin_ExportState", r.export_state),
-        _route("PUT", "/state", "Admin_ImportState", r.import_state, locked=False),
+        _route("GET", "/state", "Admin_ExportState", r.export_state, locked=False),
+        _route("PUT", "/state", "Admin_ImportState", r.import_state, locked=False, any_size=True),
         _route("GET", "/transitions", "Admin_ListTransitions", r.list_transitions),
         _route("PUT", "/transitions/{kind}", "Admin_SetTransition", r.set_transition),
         _route("DELETE", "/transitions", "Admin_ClearTransitions", r.clear_transitions),

@@ -75,9 +75,9 @@ class BlobBackend(Backend):
         super().__init__(state)
         self.containers: dict[str, dict[str, Container]] = {}
 
-    def load(self, document: Mapping[str, Any]) -> None:
+    def load(self, values: Mapping[str, Any]) -> None:
         """Take what `export` returned; large blocks become files again."""
-        super().load(document)
+        super().load(values)
         keep = self.state.spool.keep
         for containers in self.containers.values():
             for container in containers.values():
