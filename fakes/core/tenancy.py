@@ -28,10 +28,17 @@ class ResourceGroup:
 
 @record
 class StorageAccount:
-    """A storage account and its two keys (base64)."""
+    """A storage account and its two keys (base64).
+
+    One from `outside` belongs to no workspace: a program told of it, and it is taken to have what the program says.
+    Told of without a key (not `keyed`), its shared access signatures cannot be checked and are taken as they are.
+    """
 
     name: str
     keys: list[str]
+    outside: bool = False
+    keyed: bool = True
+    signatures: list[str] = field(default_factory=list)
 
 
 @record

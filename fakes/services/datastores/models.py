@@ -11,10 +11,13 @@ import binascii
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-from fakes.core.errors import bad_request, not_found
+from fakes.core.errors import AzureError, bad_request, not_found
 from fakes.core.state import Backend
-from fakes.core.tenancy import StorageAccount, Workspace
+from fakes.core.tenancy import Workspace
+from fakes.services.blob.models import BlobBackend
+from fakes.services.blob.signatures import check_sas
 
 if TYPE_CHECKING:
     from fakes.core.state import State
@@ -26,6 +29,8 @@ ARTIFACTS = "workspaceartifactstore"
 BUILT_IN = (DEFAULT, "workspaceworkingdirectory", ARTIFACTS, "workspacefilestore")
 # The SDK looks for this sentence before it overwrites.
 TAKEN = "Another datastore with the same name already exists"
+# https://github.com/MicrosoftDocs/azure-docs/issues/35204
+FORBIDDEN = "Forbidden. Please make sure the credentials are correct"
 _NAME = re.compile(r"[a-z0-9_]{1,255}")
 
 _SECTIONS = {
@@ -110,16 +115,31 @@ class DatastoresBackend(Backend):
         store = self._store(workspace)
         return sorted(store["items"].values(), key=lambda item: item["name"] != store["default"])
 
-    def register(self, workspace: Workspace, body: Mapping[str, Any], *, overwrite: bool = False) -> Document:
+    def register(
+        self,
+        workspace: Workspace,
+        body: Mapping[str, Any],
+        *,
+        overwrite: bool = False,
+        create: bool = False,
+        validate: bool = True,
+    ) -> Document:
         """Keep a datastore.
 
-        A storage account that this fake does not know yet, given with its key, is made: its blobs are then served
-        like any other's.
+        A storage account that this fake does not know yet, given with its key or a signature, is taken to be there with
+        its container: its blobs are then served like any other's.
+
+        Parameters
+        ----------
+        create
+            Make the container when it is not there.
+        validate
+            Refuse credentials that do not open the container.
 
         Raises
         ------
         AzureError
-            400: a name or section that the cloud refuses, or the name is taken.
+            400: a name, section or credential that the cloud refuses, or the name is taken.
         """
         items = self._store(workspace)["items"]
         made = self._checked(body)
@@ -127,8 +147,13 @@ class DatastoresBackend(Backend):
             raise bad_request(f"{TAKEN}: {made['name']}")
         if overwrite:
             self.get(workspace, made["name"])
+        section = made["azureStorageSection"]
+        if section and section.get("accountName"):
+            if not self._adopt(section) and validate:
+                self._check_opens(section)
+            if made["dataStoreType"] == "AzureBlob":
+                self._container(section, create=create, validate=validate)
         items[made["name"]] = made
-        self._adopt_account(made)
         return made
 
     def delete(self, workspace: Workspace, name: str) -> bool:
@@ -165,20 +190,60 @@ class DatastoresBackend(Backend):
                 base64.b64decode(credential or "", validate=True)
             except (binascii.Error, ValueError) as error:
                 raise bad_request("The account key is not valid base64.") from error
-            known = self.state.tenancy.accounts.get(section["accountName"])
-            if known is not None and credential not in known.keys:
-                raise bad_request(
-                    f"The account key was refused by storage account {section['accountName']}: authentication failed."
-                )
         section["accountKey"] = credential if kind == "AccountKey" else None
         section["sasToken"] = credential if kind == "Sas" else None
         section["isSas"] = kind == "Sas"
 
-    def _adopt_account(self, made: Document) -> None:
-        section = made.get("azureStorageSection") or {}
-        name, key = section.get("accountName"), section.get("accountKey")
-        if name and key and name not in self.state.tenancy.accounts:
-            self.state.tenancy.accounts[name] = StorageAccount(name, [key, key])
+    def _adopt(self, section: Document) -> bool:
+        """Take an account that is told of; tell whether its credentials are taken as they are."""
+        accounts, name = self.state.tenancy.accounts, section["accountName"]
+        key, signature = section.get("accountKey"), _signature(section)
+        known = accounts.get(name)
+        if known is None and (key or signature):
+            known = self.state.tenancy.add_account(name)
+            known.outside, known.keyed = True, False
+        if known is None or known.keyed or not (key or signature):
+            return False
+        if key:
+            known.keys, known.keyed = [key, key], True
+        known.signatures += [signature] if signature else []
+        return True
+
+    def _check_opens(self, section: Document) -> None:
+        known = self.state.tenancy.accounts.get(section["accountName"])
+        key, query = section.get("accountKey"), str(section.get("sasToken") or "").lstrip("?")
+        if known is None or (key and key in known.keys) or not (key or query):
+            return
+        if query:
+            try:
+                check_sas(
+                    dict(parse_qsl(query)),
+                    keys=known.keys,
+                    account=known.name,
+                    container=section["containerName"],
+                    name="",
+                    needs="rwl",
+                    scheme="https",
+                    now=self.state.clock.now(),
+                )
+            except AzureError as error:
+                raise bad_request(FORBIDDEN) from error
+            return
+        raise bad_request(FORBIDDEN)
+
+    def _container(self, section: Document, *, create: bool, validate: bool) -> None:
+        account, name = self.state.tenancy.accounts.get(section["accountName"]), section["containerName"]
+        if account is None:
+            return
+        blobs = self.state.backend(BlobBackend)
+        if create or account.outside:
+            blobs.ensure_container(account.name, name)
+        elif validate and name not in blobs.account(account.name):
+            raise bad_request(f"The specified container does not exist: {name}.")
+
+
+def _signature(section: Mapping[str, Any]) -> str | None:
+    return dict(parse_qsl(str(section.get("sasToken") or "").lstrip("?"))).get("sig")
 
 
 def place(datastore: Mapping[str, Any]) -> tuple[str, str]:

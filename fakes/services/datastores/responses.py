@@ -44,15 +44,25 @@ def get_datastore(call: Call) -> Response:
 
 def create_datastore(call: Call) -> Response:
     """Register a new one."""
-    call.state.backend(DatastoresBackend).register(call.workspace, call.json_object())
+    _register(call, call.json_object())
     return empty_response(200)
 
 
 def update_datastore(call: Call) -> Response:
     """Overwrite one."""
     body = {**call.json_object(), "name": call.params["name"]}
-    call.state.backend(DatastoresBackend).register(call.workspace, body, overwrite=True)
+    _register(call, body, overwrite=True)
     return empty_response(200)
+
+
+def _register(call: Call, body: dict[str, Any], *, overwrite: bool = False) -> None:
+    call.state.backend(DatastoresBackend).register(
+        call.workspace,
+        body,
+        overwrite=overwrite,
+        create=call.flag("createIfNotExists"),
+        validate=call.strict and not call.flag("skipValidation"),
+    )
 
 
 def delete_datastore(call: Call) -> Response:
