@@ -118,6 +118,11 @@ class ArtifactsBackend(Backend):
             self._blobs.append(account, blob_container, name, data)
             return artifact
 
+    def has_content(self, workspace: Workspace, artifact: Artifact) -> bool:
+        """Tell whether an artifact's content was uploaded."""
+        with self.state.lock:
+            return self._blobs.find(*self.location(workspace, artifact)) is not None
+
     def blob(self, workspace: Workspace, artifact: Artifact) -> Blob:
         """Return the blob with an artifact's content; 404 when it was declared but never uploaded."""
         with self.state.lock:

@@ -19,9 +19,13 @@ def _backend(call: Call) -> ArtifactsBackend:
 
 def _box(call: Call) -> tuple[str, str]:
     origin, container = call.params["origin"], call.params["container"]
+    _known_origin(call, origin)
+    return origin, container
+
+
+def _known_origin(call: Call, origin: str) -> None:
     if call.strict and origin not in ORIGINS:
         raise bad_request(f"The artifact origin '{origin}' is not one of {', '.join(ORIGINS)}.", "UserError")
-    return origin, container
 
 
 def _document(call: Call, artifact: Artifact) -> dict[str, Any]:
@@ -56,13 +60,18 @@ def create_batch(call: Call) -> Response:
         raise bad_request("'paths' must be a list of objects with a 'path'.", "UserError")
     if call.strict and len(paths) > BATCH:
         raise bad_request(f"At most {BATCH} artifacts can be created with one request, not {len(paths)}.", "UserError")
-    artifacts, contents = {}, {}
+    artifacts, contents, errors = {}, {}, {}
     for entry in paths:
         sent = entry["path"]
         artifact = _backend(call).create(call.workspace, origin, container, sent)
+        if _backend(call).has_content(call.workspace, artifact):
+            # https://github.com/lightly-ai/lightly-train/issues/256
+            message = f"Resource Conflict: ArtifactId {artifact.id} already exists."
+            errors[sent] = {"error": {"code": "UserError", "message": message, "details": []}}
+            continue
         artifacts[sent] = _document(call, artifact)
         contents[sent] = _content(call, artifact, "rcw")
-    return json_response({"artifacts": artifacts, "artifactContentInformation": contents, "errors": {}})
+    return json_response({"artifacts": artifacts, "artifactContentInformation": contents, "errors": errors})
 
 
 def create_one(call: Call) -> Response:
@@ -72,6 +81,7 @@ def create_one(call: Call) -> Response:
         origin, container, path = body["origin"], body["container"], body["path"]
     except KeyError as error:
         raise bad_request(f"The field {error} is required.", "UserError") from error
+    _known_origin(call, origin)
     return json_response(_document(call, _backend(call).create(call.workspace, origin, container, path)))
 
 
@@ -82,7 +92,9 @@ def get_metadata(call: Call) -> Response:
 
 
 def delete_metadata(call: Call) -> Response:
-    """Delete one artifact."""
+    """Delete one artifact. Without a path it is none: the container must not go for it."""
+    if not call.params["path"]:
+        raise bad_request("The artifact path is required.", "UserError")
     _backend(call).delete(call.workspace, *_box(call), call.params["path"])
     return empty_response(200)
 

@@ -89,6 +89,10 @@ class RunHistory:
                 "numbers, underscores and dashes."
             )
         held = self._experiments.get(_fold(name))
+        if held is not None and held["archivedTime"] is not None:
+            # What is written to an archived one makes a new one of the same name (azureml.core.Experiment.archive).
+            self._experiments[_aside(held)] = held
+            held = None
         if held is not None:
             if exist_ok:
                 return held
@@ -105,7 +109,7 @@ class RunHistory:
         return created
 
     def experiment(self, name: str) -> Document:
-        """Find by name. Raises ``AzureError`` 404."""
+        """Find by name, the active one when one of the same name is archived. Raises ``AzureError`` 404."""
         held = self._experiments.get(_fold(name))
         if held is None:
             raise not_found(f"Experiment with name {name} not found.")
@@ -132,8 +136,21 @@ class RunHistory:
         return order(chosen, query.get("orderby") or "CreatedUtc desc")
 
     def update_experiment(self, experiment_id: str, change: Mapping[str, Any]) -> Document:
-        """Merge tags, set the description, archive or reactivate."""
+        """Merge tags, set the description, archive or reactivate.
+
+        Raises
+        ------
+        AzureError
+            400: An archived experiment cannot come back while another has its name.
+        """
         held = self.experiment_by_id(experiment_id)
+        if change.get("archive") is False and self._experiments.get(_aside(held)) is held:
+            other = self._experiments.get(_fold(held["name"]))
+            if other is not None and other["archivedTime"] is None:
+                raise bad_request(f"There is another active experiment with the name {held['name']}.")
+            if other is not None:
+                self._experiments[_aside(other)] = other
+            self._experiments[_fold(held["name"])] = self._experiments.pop(_aside(held))
         if change.get("tags"):
             held["tags"].update(change["tags"])
         if "description" in change:
@@ -154,7 +171,9 @@ class RunHistory:
         held = self.experiment_by_id(experiment_id)
         if any(run["experimentId"] == experiment_id for run in self._runs.values()):
             raise bad_request("Only experiments that contain no runs can be deleted.")
-        del self._experiments[_fold(held["name"])]
+        for key in (_fold(held["name"]), _aside(held)):
+            if self._experiments.get(key) is held:
+                del self._experiments[key]
 
     # ---- runs -----------------------------------------------------------------------------------------------------
 
@@ -164,6 +183,10 @@ class RunHistory:
         if held is None or (experiment is not None and held["experimentId"] != experiment["experimentId"]):
             raise not_found(f"Run {run_id} was not found")
         return held
+
+    def knows(self, run_id: str) -> bool:
+        """Tell whether there is such a run."""
+        return run_id in self._runs
 
     def put_run(self, experiment: Document, run_id: str, change: Mapping[str, Any]) -> Document:
         """Create the run or change the fields that are given; tags and properties merge.
@@ -307,6 +330,11 @@ class RunHistory:
             held["error"] = data.get("ErrorResponse")
         elif kind == "Warning":
             held["warnings"].append({"source": data.get("Source"), "message": data.get("Message")})
+
+
+def _aside(experiment: Mapping[str, Any]) -> str:
+    """The key of an archived experiment whose name another one has: no name holds a slash."""
+    return f"{_fold(experiment['name'])}/{experiment['experimentId']}"
 
 
 def _fold(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +30,15 @@ def experiment(call: Call) -> Document:
     if "experiment_id" in call.params:
         return history(call).experiment_by_id(call.params["experiment_id"])
     return history(call).experiment(call.params["experiment"])
+
+
+def written(call: Call, run_ids: Iterable[str]) -> Document:
+    """The experiment in the path that runs are written to: new ones never go to an archived one that is named."""
+    found = experiment(call)
+    known = history(call).knows
+    if found["archivedTime"] is None or "experiment_id" in call.params or all(known(run_id) for run_id in run_ids):
+        return found
+    return history(call).create_experiment(found["name"])
 
 
 def page(call: Call, items: Sequence[Document], top: int | None = None, token: str | None = None) -> Response:
@@ -114,15 +123,17 @@ def get_workspace_run(call: Call) -> Response:
 
 def patch_run(call: Call) -> Response:
     """Create a run or change it."""
-    return json_response(history(call).put_run(experiment(call), call.params["run"], call.json_object()))
+    run_id = call.params["run"]
+    return json_response(history(call).put_run(written(call, [run_id]), run_id, call.json_object()))
 
 
 def batch_runs(call: Call) -> Response:
     """Create or change several runs; those that fail are answered by id."""
     made: dict[str, Document] = {}
     errors: dict[str, Any] = {}
-    target = experiment(call)
-    for change in call.json_object().get("runs") or []:
+    changes = call.json_object().get("runs") or []
+    target = written(call, [str(change.get("runId")) for change in changes])
+    for change in changes:
         run_id = str(change.get("runId"))
         try:
             made[run_id] = history(call).put_run(target, run_id, change)

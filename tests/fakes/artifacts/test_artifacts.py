@@ -46,6 +46,32 @@ def test_one_by_one(azure, auth):
     assert requests.get(f"{base}/LocalUpload/c", headers=auth).json()["value"] == []
 
 
+def test_deleting_nothing_deletes_nothing(azure, auth):
+    base = _artifacts(azure)
+    requests.post(f"{base}/content/LocalUpload/c/a.txt", data=b"1", headers=auth)
+    assert requests.delete(f"{base}/metadata/LocalUpload/c/", headers=auth).status_code == 400
+    assert requests.get(f"{base}/content/LocalUpload/c/a.txt", headers=auth).content == b"1"
+    wrong = {"origin": "Nowhere", "container": "c", "path": "p"}
+    assert requests.post(f"{base}/metadata", json=wrong, headers=auth).status_code == 400
+
+
+def test_what_was_uploaded_is_not_made_again(workspace, tmp_path, monkeypatch):
+    import pytest
+    from azureml.core import Experiment
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("first")
+    run = Experiment(workspace, "prices").start_logging(snapshot_directory=None)
+    run.upload_file("outputs/a.txt", "a.txt")
+    (tmp_path / "a.txt").write_text("second")
+    with pytest.raises(
+        Exception, match=r"UserError: Resource Conflict: ArtifactId ExperimentRun/dcid\..*/outputs/a.txt"
+    ):
+        run.upload_file("outputs/a.txt", "a.txt")
+    run.download_file("outputs/a.txt", output_file_path="got.txt")
+    assert (tmp_path / "got.txt").read_text() == "first"
+
+
 def test_pages_and_prefixes(azure, auth):
     base = _artifacts(azure)
     for start in range(0, 550, 50):

@@ -46,6 +46,26 @@ def test_archived_experiments_leave_the_list_and_come_back(workspace: Any, exper
     assert [e.name for e in Experiment.list(workspace)] == ["prices"]
 
 
+def test_what_is_written_to_an_archived_experiment_makes_a_new_one(workspace: Any, experiment: Any) -> None:
+    from azureml.core import Experiment
+    from azureml.core.experiment import ViewType
+
+    experiment.start_logging(snapshot_directory=None).complete()
+    experiment.archive()
+    run = Experiment(workspace, "prices").start_logging(snapshot_directory=None)
+    run.complete()
+    (active,) = Experiment.list(workspace)
+    assert active.id != experiment.id
+    assert [r.id for r in active.get_runs()] == [run.id]
+    assert len(list(experiment.get_runs())) == 1
+    with pytest.raises(Exception, match="another active experiment"):
+        experiment.reactivate()
+    active.archive()
+    experiment.reactivate()
+    assert Experiment(workspace, "prices").id == experiment.id
+    assert [e.id for e in Experiment.list(workspace, view_type=ViewType.ArchivedOnly)] == [active.id]
+
+
 def test_experiment_tags_and_deletion(workspace: Any, experiment: Any) -> None:
     from azureml.core import Experiment
 
