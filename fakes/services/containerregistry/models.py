@@ -1,4 +1,4 @@
-"""Images of every registry: manifests by tag and digest, layers by digest. Read-only for clients; no HTTP.
+"""Images of every registry: manifests by tag and digest, layers by digest; no HTTP.
 
 Source: OCI distribution specification 1.1 and OCI image specification 1.1.
 """
@@ -25,11 +25,39 @@ _COMPRESSED = {b"\x1f\x8b": "+gzip", b"\x28\xb5\x2f\xfd": "+zstd"}
 
 
 @dataclass
+class Manifest:
+    """A manifest as it was put, byte for byte."""
+
+    text: bytes
+    kind: str
+
+    def parts(self) -> list[str]:
+        """Return the digests of the blobs that it names; those of an index name none."""
+        document = json.loads(self.text)
+        return [part["digest"] for part in [document.get("config"), *document.get("layers", [])] if part]
+
+
+@dataclass
 class Repository:
-    """One repository: digests by tag, manifests by digest."""
+    """One repository: digests by tag, manifests by digest, and which blobs were put into it."""
 
     tags: dict[str, str] = field(default_factory=dict)
-    manifests: dict[str, bytes] = field(default_factory=dict)
+    manifests: dict[str, Manifest] = field(default_factory=dict)
+    blobs: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Upload:
+    """A blob on its way into a repository."""
+
+    registry: str
+    name: str
+    parts: list[Content] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """How many bytes have come."""
+        return sum(part.size for part in self.parts)
 
 
 class ContainerRegistry(Backend):
@@ -45,6 +73,7 @@ class ContainerRegistry(Backend):
         # By name of the registry, then by name of the repository.
         self.repositories: dict[str, dict[str, Repository]] = {}
         self.blobs: dict[str, Content] = {}
+        self.uploads: dict[str, Upload] = {}
 
     def workspace(self, registry: str) -> Workspace:
         """Return the workspace that a registry belongs to; 404 when there is none."""
@@ -70,7 +99,7 @@ class ContainerRegistry(Backend):
             raise AzureError(404, "NAME_UNKNOWN", "repository name not known to registry")
         return found
 
-    def manifest(self, registry: str, name: str, reference: str) -> tuple[str, bytes]:
+    def manifest(self, registry: str, name: str, reference: str) -> tuple[str, Manifest]:
         """Return digest and text of a manifest, by tag or digest; 404 as registries word it."""
         repository = self.repository(registry, name)
         digest = repository.tags.get(reference, reference)
@@ -80,11 +109,9 @@ class ContainerRegistry(Backend):
 
     def blob(self, registry: str, name: str, digest: str) -> Content:
         """Return a layer or an image's configuration; 404 as registries word it."""
-        for text in self.repository(registry, name).manifests.values():
-            document = json.loads(text)
-            if any(part["digest"] == digest for part in (document["config"], *document["layers"])):
-                return self.blobs[digest]
-        raise AzureError(404, "BLOB_UNKNOWN", "blob unknown to registry")
+        if digest not in self.repository(registry, name).blobs:
+            raise AzureError(404, "BLOB_UNKNOWN", "blob unknown to registry")
+        return self.blobs[digest]
 
     # ---- writing
 
@@ -122,10 +149,81 @@ class ContainerRegistry(Backend):
         text = json.dumps(document, separators=(",", ":")).encode()
         digest = f"sha256:{hashlib.sha256(text).hexdigest()}"
         with self.state.lock:
-            repository = self.repositories.setdefault(registry, {}).setdefault(name, Repository())
-            repository.manifests[digest] = text
+            repository = self._repository(registry, name)
+            repository.manifests[digest] = Manifest(text, MANIFEST)
+            repository.blobs.update(repository.manifests[digest].parts())
             repository.tags[tag] = digest
         return digest, len(text)
+
+    def _repository(self, registry: str, name: str) -> Repository:
+        return self.repositories.setdefault(registry, {}).setdefault(name, Repository())
+
+    # ---- pushing
+
+    def begin(self, registry: str, name: str) -> str:
+        """Begin to upload a blob; return the id of the upload."""
+        upload_id = self.state.ids.guid()
+        self.uploads[upload_id] = Upload(registry, name)
+        return upload_id
+
+    def upload(self, registry: str, name: str, upload_id: str) -> Upload:
+        """Return an upload of a repository; 404 when it ended or never began."""
+        found = self.uploads.get(upload_id)
+        if found is None or (found.registry, found.name) != (registry, name):
+            raise AzureError(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
+        return found
+
+    def keep(self, registry: str, name: str, content: Content, digest: str) -> None:
+        """Keep a blob that was uploaded; 400 when it is another one. Reads all of it: not for use under the lock."""
+        if self.add_blob(content) != digest:
+            raise AzureError(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+        with self.state.lock:
+            self._repository(registry, name).blobs.add(digest)
+
+    def mount(self, registry: str, name: str, digest: str, source: str) -> bool:
+        """Take a blob over from another repository; tell whether it is there."""
+        other = self.repositories.get(registry, {}).get(source)
+        if other is None or digest not in other.blobs:
+            return False
+        self._repository(registry, name).blobs.add(digest)
+        return True
+
+    def put_manifest(self, registry: str, name: str, reference: str, manifest: Manifest) -> str:
+        """Keep a manifest whose parts are there, under a tag or its digest; return the digest."""
+        repository = self._known(registry, name)
+        try:
+            document = json.loads(manifest.text)
+            parts = manifest.parts()
+            named = [part["digest"] for part in document.get("manifests", [])]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise AzureError(400, "MANIFEST_INVALID", f"manifest invalid: {error}") from error
+        if document.get("schemaVersion") != 2 or not (parts or "manifests" in document):
+            raise AzureError(400, "MANIFEST_INVALID", "manifest invalid: it is no image manifest or index of version 2")
+        digest = f"sha256:{hashlib.sha256(manifest.text).hexdigest()}"
+        if ":" in reference and reference != digest:
+            raise AzureError(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
+        if not (repository.blobs.issuperset(parts) and repository.manifests.keys() >= set(named)):
+            raise AzureError(400, "MANIFEST_BLOB_UNKNOWN", "manifest references a blob unknown to registry")
+        self.repositories.setdefault(registry, {})[name] = repository
+        repository.manifests[digest] = manifest
+        if ":" not in reference:
+            repository.tags[reference] = digest
+        return digest
+
+    def _known(self, registry: str, name: str) -> Repository:
+        """A repository, a new one that is not listed yet when there is none."""
+        return self.repositories.get(registry, {}).get(name) or Repository()
+
+    def delete_manifest(self, registry: str, name: str, reference: str) -> None:
+        """Forget a tag, or a manifest with its tags; 404 as registries word it."""
+        digest, _ = self.manifest(registry, name, reference)
+        repository = self.repository(registry, name)
+        if reference in repository.tags:
+            del repository.tags[reference]
+            return
+        del repository.manifests[digest]
+        for tag in [tag for tag, held in repository.tags.items() if held == digest]:
+            del repository.tags[tag]
 
     def _described(self, digest: str) -> dict[str, Any]:
         content = self.blobs[digest]

@@ -118,6 +118,32 @@ def test_a_package_is_built_and_pulled_from_the_loopback_address(
         remove(client, name)
 
 
+def test_an_image_is_pushed_and_pulled_again(
+    azure: Any, client: Any, docker_command: Callable[..., Any], tmp_path: Path
+) -> None:
+    from fakes.services.arm.models import ArmBackend
+
+    workspace = azure.state.workspace()
+    password = azure.state.backend(ArmBackend).registry_password(workspace)
+    address = azure.child_environment()["FAKES_ADDRESS"].partition("//")[2]
+    name = f"{address}/team/pushed:v1"
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /Dockerfile\n")
+    client.images.build(path=str(tmp_path), tag=name)
+    try:
+        assert docker_command("push", name).returncode != 0, "without signing in"
+        login = ["login", "--username", workspace.container_registry, "--password-stdin", address]
+        assert docker_command(*login, input=password).returncode == 0
+        pushed = docker_command("push", name)
+        assert pushed.returncode == 0, pushed.stderr
+        before = client.images.get(name).id
+        client.images.remove(name, force=True)
+        pulled = docker_command("pull", name)
+        assert pulled.returncode == 0, pulled.stderr
+        assert client.images.get(name).id == before
+    finally:
+        remove(client, name)
+
+
 @pytest.fixture
 def proxied_engine(azure: Any) -> Iterator[str]:
     """Address of an engine that was started with the fake as its proxy, as a machine would be set up for it.
