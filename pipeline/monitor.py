@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from registry.models import ModelVersion
 
 
+UNCOUNTED = (
+    "no requests, errors and latencies of its service here: those of a service on Azure are in Application Insights, "
+    "while the setting services.app_insights is on"
+)
+"""Said where a service's figures would be."""
+
+
 @dataclass(frozen=True)
 class Monitoring:
     """What was seen."""
@@ -137,9 +144,11 @@ def page(seen: Monitoring) -> str:
             ],
         ),
     ]
-    if seen.revisions:
+    parts.append("<h2>Service</h2>")
+    if not seen.revisions:
+        parts.append(f"<p>There are {UNCOUNTED}.</p>")
+    else:
         keys = sorted({key for item in seen.revisions for key in item} - {"revision"})
-        parts.append("<h2>Service</h2>")
         parts.append(
             report.table(
                 ("revision", *keys), [[item.get(key, "") for key in ("revision", *keys)] for item in seen.revisions]

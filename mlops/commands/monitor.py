@@ -27,13 +27,14 @@ def cli(app: App, inputs: Path, stage: str, report: Path | None, fail_on_shift: 
     """Say for each feature how far live inputs lie from what the model was trained on.
 
     Where services are local, also requests, errors and latencies of each revision; on Azure, Application Insights has
-    those. Exits 0 unless --fail-on-shift is given and something has shifted.
+    those, while the setting services.app_insights is on. Exits 0 unless --fail-on-shift is given and something has
+    shifted.
     """
     from deploy.errors import ServiceNotFound
     from mlops.exit_codes import ExitCode
     from mlops.releasing import release_of
     from pipeline.errors import PipelineNotFound
-    from pipeline.monitor import monitor, page, read_inputs
+    from pipeline.monitor import UNCOUNTED, monitor, page, read_inputs
 
     release, model = release_of(app), app.settings["model.name"]
     number = release.registry.alias(model, stage)
@@ -54,4 +55,6 @@ def cli(app: App, inputs: Path, stage: str, report: Path | None, fail_on_shift: 
         app.output.table(seen.features, ("feature", "index", "limit", "shifted", "before", "now"))
         for item in seen.revisions:
             app.output.say(", ".join(f"{key} {value}" for key, value in item.items()))
+    if not seen.revisions:
+        app.output.say(UNCOUNTED)
     return ExitCode.INVALID if fail_on_shift and seen.shifted else ExitCode.OK

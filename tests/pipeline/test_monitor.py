@@ -44,7 +44,9 @@ def test_only_what_has_moved_has_shifted(data: FileDataSets, version: ModelVersi
     counts = {"r1": {"id": "r1", "requests": 30, "errors": 1, "seconds": 60.0}}
     (rated,) = monitor(version, data, frame, counts).revisions
     assert rated == {"revision": "r1", "requests": 30, "errors": 1, "seconds": 60.0, "requests_per_second": 0.5}
+    assert "services.app_insights" in page(monitor(version, data, frame, {})), "it is said that figures are missing"
     html = page(seen)
+    assert "services.app_insights" not in html
     assert "<svg" in html
     assert "Shifted: bmi, s6" in html
     assert "http://www.w3.org/2000/svg" in html and "src=" not in html  # self-contained
