@@ -15,7 +15,7 @@ from rehearse.azure.evaluate import Evaluator, Strict
 from rehearse.azure.values import to_boolean, to_text
 from rehearse.errors import PipelineError
 from rehearse.graph import Job, Pipeline, Stage, Variable
-from rehearse.interpolate import substitute
+from rehearse.interpolate import pieces, substitute
 from rehearse.run.order import all_before
 from rehearse.run.project import Project
 from rehearse.run.results import CANCELED, FAILED, GOOD, RunResult, StageResult
@@ -142,6 +142,11 @@ class AzureRuntime:
             return entry.value
         evaluate = self.evaluator(into, contexts, {"counter": self._counter})
         place = entry.where or where(entry.value)
+        if len(list(pieces(entry.value.strip(), "$[", "]", place))) > 1:
+            # "Runtime expressions must take up the entire right side of a definition": else they stay as they are.
+            raise PipelineError(
+                f"$[ ] must be the whole value of {entry.name!r}", where=place, hint="use format() inside of it"
+            )
         return to_text(
             substitute(entry.value, "$[", "]", lambda text: evaluate(into.expand(text, None), place), to_text, place)
         )

@@ -208,3 +208,11 @@ def test_azure_names_outputs_of_a_deployment_by_job_and_hook(tmp_path: Path, scr
 def test_a_result_that_a_task_cannot_have_is_named(tmp_path: Path, scratch: Path) -> None:
     with pytest.raises(NotRehearsed, match="the result 'Canceled'"):
         run_azure(tmp_path, scratch, 'steps:\n- bash: echo "##vso[task.complete result=Canceled]"\n')
+
+
+@pytest.mark.parametrize("value", ["v-$[variables.a]", "$[variables.a]-v", "$[variables.a]$[variables.a]"])
+def test_a_runtime_expression_of_azure_is_the_whole_value(tmp_path: Path, scratch: Path, value: str) -> None:
+    """Beside other text it would stay as it is, and nobody would say so."""
+    content = f"variables: {{a: x, b: '{value}'}}\nsteps:\n- bash: echo $(b)\n"
+    with pytest.raises(PipelineError, match="must be the whole value of 'b'"):
+        run_azure(tmp_path, scratch, content)
