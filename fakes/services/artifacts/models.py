@@ -11,6 +11,7 @@ from fakes.core.records import record
 from fakes.core.state import Backend
 from fakes.core.tenancy import Workspace
 from fakes.services.blob.models import Blob, BlobBackend
+from fakes.services.datastores.models import ARTIFACTS, DatastoresBackend, place
 
 ORIGINS = ("ExperimentRun", "LocalUpload")
 PAGE = 500
@@ -25,6 +26,8 @@ class Artifact:
     path: str
     etag: str
     created: str
+    # Name, account and container of the datastore that holds it, when that is not the workspace's own.
+    place: tuple[str, str, str] | None = None
 
     @property
     def id(self) -> str:
@@ -51,8 +54,16 @@ class ArtifactsBackend(Backend):
         """Return the artifacts of one container by path."""
         return self.items.setdefault(workspace.key, {}).setdefault(f"{origin}/{container}", {})
 
-    def create(self, workspace: Workspace, origin: str, container: str, path: str) -> Artifact:
-        """Return an artifact, made when it is new."""
+    def create(
+        self, workspace: Workspace, origin: str, container: str, path: str, datastore: str | None = None
+    ) -> Artifact:
+        """Return an artifact, made when it is new; in a datastore of the workspace when one is named.
+
+        Raises
+        ------
+        AzureError
+            400: the path, or what the datastore is. 404: there is no such datastore.
+        """
         path = path.strip("/")
         if not path or len(path) > 1024 or any(part in (".", "..") for part in path.split("/")):
             raise bad_request(f"The artifact path '{path}' is not valid.", "UserError")
@@ -60,8 +71,19 @@ class ArtifactsBackend(Backend):
             box = self.box(workspace, origin, container)
             found = box.get(path)
             if found is None:
-                found = box[path] = Artifact(origin, container, path, self.state.ids.guid(), self.state.clock.iso())
+                place = self._place(workspace, datastore)
+                now = self.state.clock.iso()
+                found = box[path] = Artifact(origin, container, path, self.state.ids.guid(), now, place)
             return found
+
+    def _place(self, workspace: Workspace, datastore: str | None) -> tuple[str, str, str] | None:
+        if not datastore or datastore == ARTIFACTS:
+            return None
+        held = self.state.backend(DatastoresBackend).get(workspace, datastore)
+        if held["dataStoreType"] != "AzureBlob":
+            # https://github.com/Azure/MachineLearningNotebooks/issues/1546
+            raise bad_request("Currently only AzureBlob artifacts are supported", "UserError")
+        return held["name"], *place(held)
 
     def get(self, workspace: Workspace, origin: str, container: str, path: str) -> Artifact:
         """Return an artifact; 404 when there is none."""
@@ -95,7 +117,8 @@ class ArtifactsBackend(Backend):
 
     def location(self, workspace: Workspace, artifact: Artifact) -> tuple[str, str, str]:
         """Return account, container and blob name of an artifact's content."""
-        return workspace.storage_account, workspace.container, artifact.id
+        _, account, container = artifact.place or ("", workspace.storage_account, workspace.container)
+        return account, container, artifact.id
 
     def url(self, workspace: Workspace, artifact: Artifact, permissions: str = "r") -> str:
         """Return a signed address of an artifact's content."""

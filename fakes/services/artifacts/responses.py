@@ -36,7 +36,7 @@ def _document(call: Call, artifact: Artifact) -> dict[str, Any]:
         "path": artifact.path,
         "etag": f'"{artifact.etag}"',
         "createdTime": artifact.created,
-        "dataPath": None,
+        "dataPath": artifact.place and {"dataStoreName": artifact.place[0], "relativePath": artifact.id},
         "tags": {},
     }
 
@@ -63,7 +63,7 @@ def create_batch(call: Call) -> Response:
     artifacts, contents, errors = {}, {}, {}
     for entry in paths:
         sent = entry["path"]
-        artifact = _backend(call).create(call.workspace, origin, container, sent)
+        artifact = _backend(call).create(call.workspace, origin, container, sent, call.arg("datastoreName"))
         if _backend(call).has_content(call.workspace, artifact):
             # https://github.com/lightly-ai/lightly-train/issues/256
             message = f"Resource Conflict: ArtifactId {artifact.id} already exists."

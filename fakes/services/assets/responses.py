@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from werkzeug import Response
 
+from fakes.core.errors import AzureError
 from fakes.core.routing import Call, empty_response, json_response
 from fakes.services.assets.models import AssetsBackend
 from fakes.services.models.patching import apply_patch
@@ -24,10 +27,17 @@ def get_asset(call: Call) -> Response:
 
 
 def list_assets(call: Call) -> Response:
-    """Answer with the assets, newest first."""
+    """Answer with a page of the assets, newest first."""
+    for name in ("tag", "tags", "properties", "type", "orderby"):
+        if call.arg(name):
+            raise AzureError(501, "NotImplementedByFake", f"Assets are not searched by {name} by this fake.")
     found = _backend(call).all(call.workspace, name=call.arg("name"), run_id=call.arg("runId"))
-    count = call.number("count", 1000, 1, 10000)
-    return json_response({"value": [asset.document for asset in reversed(found)][:count]})
+    count, start = call.number("count", 1000, 1, 10000), call.number("$skipToken", 0, 0, 2**31)
+    body: dict[str, Any] = {"value": [asset.document for asset in reversed(found)][start : start + count]}
+    if start + count < len(found):
+        scope = f"{call.workspace.api_url}/modelmanagement/v1.0{call.workspace.arm_id}"
+        body["nextLink"] = f"{scope}/assets?$skipToken={start + count}"
+    return json_response(body)
 
 
 def patch_asset(call: Call) -> Response:

@@ -72,6 +72,30 @@ def test_what_was_uploaded_is_not_made_again(workspace, tmp_path, monkeypatch):
     assert (tmp_path / "got.txt").read_text() == "first"
 
 
+def test_files_of_a_run_in_another_datastore(azure, workspace, tmp_path, monkeypatch):
+    import pytest
+    from azureml.core import Experiment
+
+    from fakes.services.blob.models import BlobBackend
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("there")
+    run = Experiment(workspace, "prices").start_logging(snapshot_directory=None)
+    run.upload_file("outputs/a.txt", "a.txt", datastore_name="workspaceblobstore")
+    run.upload_folder("folder", str(tmp_path), datastore_name="workspaceblobstore")
+    run.download_file("outputs/a.txt", output_file_path="got.txt")
+    assert (tmp_path / "got.txt").read_text() == "there"
+    own = azure.state.workspace()
+    blobs = azure.state.backend(BlobBackend)
+    name = f"ExperimentRun/dcid.{run.id}/outputs/a.txt"
+    assert blobs.find(own.storage_account, own.blobstore, name) is not None
+    assert blobs.find(own.storage_account, own.container, name) is None
+    with pytest.raises(Exception, match="Could not find datastore with name: nowhere"):
+        run.upload_file("outputs/b.txt", "a.txt", datastore_name="nowhere")
+    with pytest.raises(Exception, match="only AzureBlob artifacts are supported"):
+        run.upload_file("outputs/b.txt", "a.txt", datastore_name="workspacefilestore")
+
+
 def test_pages_and_prefixes(azure, auth):
     base = _artifacts(azure)
     for start in range(0, 550, 50):
@@ -113,3 +137,19 @@ def test_assets(azure, auth):
     assert requests.get(f"{url}/{made['id']}", headers=auth).json()["statusCode"] == 404
     for bad in ({}, {"name": "a", "artifacts": [{}]}, {"name": "a", "nmae": "b"}):
         assert requests.post(url, json=bad, headers=auth).status_code == 400
+
+
+def test_assets_page_by_page_and_by_what_is_known(azure, auth):
+    url = _assets(azure)
+    made = [
+        requests.post(url, json={"name": name, "artifacts": [{"prefix": "LocalUpload/x/y"}]}, headers=auth).json()["id"]
+        for name in "aab"
+    ]
+    first = requests.get(url, params={"count": 2}, headers=auth).json()
+    assert [asset["id"] for asset in first["value"]] == [made[2], made[1]]
+    token = first["nextLink"].partition("$skipToken=")[2]
+    second = requests.get(url, params={"count": 2, "$skipToken": token}, headers=auth).json()
+    assert ([asset["id"] for asset in second["value"]], "nextLink" in second) == ([made[0]], False)
+    assert [a["id"] for a in requests.get(url, params={"name": "b"}, headers=auth).json()["value"]] == [made[2]]
+    answer = requests.get(url, params={"tags": "a=b"}, headers=auth)
+    assert (answer.status_code, answer.json()["code"]) == (501, "NotImplementedByFake")
