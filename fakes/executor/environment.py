@@ -13,6 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fakes.executor.jobs import Jobs
+from fakes.hosting.declared import JOB
+from fakes.hosting.hiding import Hiding, hide
+
 if TYPE_CHECKING:
     from fakes.core.state import State
     from fakes.core.tenancy import Workspace
@@ -88,6 +92,14 @@ def configured_variables(configuration: Mapping[str, Any]) -> dict[str, str]:
     ):
         found.update({str(name): str(value) for name, value in (source or {}).items()})
     return found
+
+
+def hiding(state: State, configuration: Mapping[str, Any], python: str, file: Path) -> Hiding:
+    """What a job must not find: installed here, but not declared by its environment. Written to `file`."""
+    if not state.backend(Jobs).check_packages or not state.settings.strict:
+        return Hiding()
+    environment = configuration.get("environment") or {}
+    return hide(environment, python, file, always=JOB, setting="Jobs.check_packages = False")
 
 
 def interpreter(configuration: Mapping[str, Any]) -> str:

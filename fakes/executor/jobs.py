@@ -75,12 +75,20 @@ class Job:
 
 
 class Jobs(Backend):
-    """Running jobs by the id of their run. Gone on reset and exit, with their folders."""
+    """Running jobs by the id of their run. Gone on reset and exit, with their folders.
+
+    Attributes
+    ----------
+    check_packages : bool
+        Whether scripts do not find packages that their environment does not declare.
+    """
 
     name = "jobs"
+    exported = ("check_packages",)
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
+        self.check_packages = True
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._root: Path | None = None

@@ -2,8 +2,8 @@
 
 A program of its own, run by path in the process of the job: it imports nothing of the fake. ``python launcher.py
 SCRIPT ARGUMENTS`` is ``python SCRIPT ARGUMENTS``, with the clean-up of ``azureml.core`` at its end (Azure wraps scripts
-in the same way; metrics that were logged in the last second would be lost otherwise). Anything but a script is passed
-on to Python as it is.
+in the same way; metrics that were logged in the last second would be lost otherwise). ``-m MODULE`` and ``-c CODE`` are
+run in the same way; anything else is passed on to Python as it is.
 """
 
 import os
@@ -17,13 +17,13 @@ CLEANUP_SECONDS = 40
 def main() -> int:
     """Run the script named by the first argument; gives the exit code."""
     arguments = sys.argv[1:]
-    if not arguments or arguments[0].startswith("-"):
+    while arguments and arguments[0] == "-u":  # the output of jobs is never buffered
+        del arguments[0]
+    how = arguments[0] if arguments else ""
+    if (how.startswith("-") and how not in ("-m", "-c")) or len(arguments) < 1 + how.startswith("-"):
         os.execv(sys.executable, [sys.executable, *arguments])  # noqa: S606
-    script = arguments[0]
-    sys.argv = arguments
-    sys.path[0] = os.path.dirname(os.path.abspath(script))  # noqa: PTH100, PTH120
     try:
-        runpy.run_path(script, run_name="__main__")
+        _run(how, arguments)
         code = 0
     except SystemExit as end:
         code = _code(end)
@@ -32,6 +32,20 @@ def main() -> int:
         code = 1
     _clean_up()
     return code
+
+
+def _run(how: str, arguments: list[str]) -> None:
+    """Run what Python would run for these arguments."""
+    if how == "-m":
+        sys.argv, sys.path[0] = arguments[1:], os.getcwd()  # noqa: PTH109
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif how == "-c":
+        sys.argv, sys.path[0] = ["-c", *arguments[2:]], ""
+        names = {"__name__": "__main__", "__builtins__": __builtins__}
+        exec(compile(arguments[1], "<string>", "exec"), names)  # noqa: S102
+    else:
+        sys.argv, sys.path[0] = arguments, os.path.dirname(os.path.abspath(how))  # noqa: PTH100, PTH120
+        runpy.run_path(how, run_name="__main__")
 
 
 def _code(end: SystemExit) -> int:

@@ -13,7 +13,13 @@ from typing import Any
 from fakes.core.tenancy import Workspace
 from fakes.executor import outcome as ends
 from fakes.executor import storage
-from fakes.executor.environment import base_environment, configured_variables, run_variables
+from fakes.executor.environment import (
+    base_environment,
+    configured_variables,
+    hiding,
+    interpreter,
+    run_variables,
+)
 from fakes.executor.jobs import Job
 from fakes.executor.logs import Log
 from fakes.executor.outcome import LOG, Outcome
@@ -99,7 +105,12 @@ def execute(job: Job, workspace: Workspace, run_id: str, task: Task) -> Outcome:
     environment |= run_variables(job.state, workspace, run, experiment)
     environment |= task.variables
     environment["PYTHONPATH"] = str(task.folder)
-    environment["PATH"] = os.pathsep.join([str(_programs(job)), environment["PATH"]])
+    hidden = hiding(job.state, task.configuration, interpreter(task.configuration), task.folder.parent / "hidden.json")
+    argv = list(task.argv)
+    if argv[1] == str(LAUNCHER):
+        argv[1:1] = hidden.prefix
+    programs = _programs(task.folder.parent / "bin", hidden.prefix)
+    environment["PATH"] = os.pathsep.join([str(programs), environment["PATH"]])
     environment["HOME"] = str(_home(job))
     for name in KEPT_FOLDERS:
         (task.folder / name).mkdir(exist_ok=True)
@@ -114,7 +125,7 @@ def execute(job: Job, workspace: Workspace, run_id: str, task: Task) -> Outcome:
         try:
             code = run_child(
                 job.background,
-                task.argv,
+                argv,
                 cwd=task.folder,
                 env=environment,
                 output=log.write,
@@ -133,15 +144,14 @@ def execute(job: Job, workspace: Workspace, run_id: str, task: Task) -> Outcome:
     return end
 
 
-def _programs(job: Job) -> Path:
+def _programs(folder: Path, prefix: Sequence[str]) -> Path:
     """A folder with a ``python`` that starts scripts by the launcher, for jobs that are commands."""
-    folder = job.folder / "bin"
-    if not folder.exists():
-        folder.mkdir(parents=True)
-        for name in ("python", "python3"):
-            program = folder / name
-            program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(LAUNCHER))} "$@"\n')
-            program.chmod(0o755)
+    folder.mkdir(parents=True, exist_ok=True)
+    start = shlex.join([sys.executable, *prefix, str(LAUNCHER)])
+    for name in ("python", "python3"):
+        program = folder / name
+        program.write_text(f'#!/bin/sh\nexec {start} "$@"\n')
+        program.chmod(0o755)
     return folder
 
 

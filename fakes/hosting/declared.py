@@ -1,4 +1,4 @@
-"""Which installed packages an environment does not declare: in Azure an entry script would not find them.
+"""Which installed packages an environment does not declare: in Azure a script would not find them.
 
 Every doubt is for the script: what cannot be told is not compared, because a false alarm costs more than a missed one.
 """
@@ -10,7 +10,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,13 @@ _KNOWN = {
     "pathspec pkginfo portalocker pygments pyjwt pynacl pyopenssl pysocks python-dateutil pytz pyyaml requests "
     "requests-oauthlib secretstorage six tabulate typing-extensions urllib3",
 }
-# Every environment has these, and the host that answers here has the others.
-_ALWAYS = ("pip", "setuptools", "wheel", "certifi", "flask", "httptools", "orjson", "azureml-inference-server-http")
+# Every environment has these, and the host that answers for services has the others.
+JOB = ("pip", "setuptools", "wheel", "certifi")
+SERVICE = (*JOB, "flask", "httptools", "orjson", "azureml-inference-server-http")
+# What Azure's images start to serve an entry script; azureml-defaults brings both.
+_SERVERS = ("gunicorn", "flask")
+# Images of Azure ML hold no Python packages of use to the environment but these, which hold a server.
+_PLAIN_IMAGE = re.compile(r"mcr\.microsoft\.com/azureml/(?!.*inference)")
 # Names that conda gives to packages that are called otherwise on PyPI.
 _CONDA = {
     "pytorch": "torch",
@@ -76,12 +81,15 @@ class Verdict:
     notes: tuple[str, ...] = ()
 
 
-def compare(environment: Mapping[str, Any], python: str = sys.executable) -> Verdict:
-    """Compare the packages of an environment (as the SDK writes it) with those of an interpreter."""
+def compare(environment: Mapping[str, Any], python: str = sys.executable, always: Sequence[str] = SERVICE) -> Verdict:
+    """Compare the packages of an environment (as the SDK writes it) with those of an interpreter.
+
+    `always` are found although they are not declared.
+    """
     try:
         wanted = declared(environment)
         installed = installed_in(python)
-        allowed = _closure(wanted, installed)
+        allowed = _closure(wanted, installed, always)
     except CannotTell as why:
         return Verdict(notes=(f"Imports are not compared with the environment: {why}.",))
     ours = {module for name in allowed if name in installed for module in installed[name]["modules"]}
@@ -92,6 +100,22 @@ def compare(environment: Mapping[str, Any], python: str = sys.executable) -> Ver
         if item.version and item.name in installed and installed[item.name]["version"] != item.version
     ]
     return Verdict(tuple(sorted(theirs - ours - sys.stdlib_module_names)), tuple(notes))
+
+
+def lacks_server(environment: Mapping[str, Any], python: str = sys.executable) -> str | None:
+    """Return what an environment does not bring of that which serves an entry script; None when it brings all of it.
+
+    None also when that cannot be told: an image of one's own may hold a server.
+    """
+    docker = environment.get("docker") or {}
+    image = str(docker.get("baseImage") or "")
+    if docker.get("baseDockerfile") or (image and not _PLAIN_IMAGE.match(image)):
+        return None
+    try:
+        brought = _closure(declared(environment), installed_in(python), ())
+    except CannotTell:
+        return None
+    return next((name for name in _SERVERS if name not in brought), None)
 
 
 @dataclass(frozen=True)
@@ -157,9 +181,9 @@ def _pip(line: str) -> Requirement | None:
     return Requirement(normalized(match["name"]), extras, pinned[1] if pinned else None)
 
 
-def _closure(wanted: Iterable[Requirement], installed: Installed) -> set[str]:
+def _closure(wanted: Iterable[Requirement], installed: Installed, always: Sequence[str]) -> set[str]:
     """Return the names of all that comes with the declared packages, as far as it is installed here."""
-    todo = [Requirement(name) for name in _ALWAYS]
+    todo = [Requirement(name) for name in always]
     for item in wanted:
         if item.name == DEFAULTS and item.version and _numbers(item.version) < _DEFAULTS_SINCE:
             raise CannotTell(f"{DEFAULTS} {item.version} brings other packages than today's")

@@ -1,7 +1,7 @@
 """Runs a host program that does not find some of the installed modules.
 
-``python guard.py HIDDEN.json PROGRAM ARGUMENTS...``; the file is a list of top-level modules. Uses the standard library
-only: it is run by path, in the interpreter of the host.
+``python guard.py HIDDEN.json PROGRAM ARGUMENTS...``; the file has the top-level ``modules``, and the ``setting`` that
+switches this off. Uses the standard library only: it is run by path, in the interpreter of the host.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 
-def hide(names: frozenset[str], folders: tuple[str, ...]) -> None:
+def hide(names: frozenset[str], folders: tuple[str, ...], setting: str) -> None:
     """Let the import system overlook top-level modules in `folders`; modules of the same name elsewhere are found.
 
     They are not found, rather than refused: a library that looks for an optional one goes on without it, as it does in
@@ -42,7 +42,7 @@ def hide(names: frozenset[str], folders: tuple[str, ...]) -> None:
                 told.add(fullname)
                 print(
                     f"fakes: the module {fullname} is installed here, but no package that the environment declares "
-                    "brings it: it is not found, as in Azure. Declare it, or set Webservices.check_packages = False.",
+                    f"brings it: it is not found, as in Azure. Declare it, or set {setting}.",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -55,10 +55,13 @@ def main(argv: list[str]) -> None:
     """Hide the modules and become the program."""
     hidden, program = argv[1], argv[2]
     # This file's own folder was put there: entry scripts must not import what is in it.
-    del sys.path[0]
-    names = frozenset(json.loads(Path(hidden).read_text(encoding="utf-8")))
+    if Path(program).is_dir():
+        del sys.path[0]  # runpy puts the folder there
+    else:
+        sys.path[0] = str(Path(program).resolve().parent)
+    told = json.loads(Path(hidden).read_text(encoding="utf-8"))
     folders = [*site.getsitepackages(), site.getusersitepackages()]
-    hide(names, tuple(str(Path(folder)) + "/" for folder in folders))
+    hide(frozenset(told["modules"]), tuple(str(Path(folder)) + "/" for folder in folders), told["setting"])
     sys.argv[:] = argv[2:]
     runpy.run_path(program, run_name="__main__")
 

@@ -9,6 +9,7 @@ import io
 import json
 import shlex
 import stat
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from fakes.core.errors import AzureError, bad_request, conflict
-from fakes.executor.environment import configured_variables, interpreter, run_variables
+from fakes.executor.environment import configured_variables, hiding, interpreter, run_variables
 from fakes.executor.jobs import Jobs
 from fakes.executor.script import LAUNCHER
 from fakes.executor.storage import below, unpack_snapshot
 from fakes.executor.submission import start_script_run
+from fakes.hosting import guard
 from fakes.services.compute.models import Computes
 from fakes.services.history.backend import HistoryBackend
 from fakes.services.history.models import FINAL
@@ -116,11 +118,15 @@ def local_archive(state: State, workspace: Workspace, experiment: str, run: Mapp
     variables = {**configured_variables(configuration), **run_variables(state, workspace, run, experiment)}
     python, setup = interpreter(configuration), "azureml-setup"
     arguments = [str(argument) for argument in configuration.get("arguments") or []]
+    with tempfile.TemporaryDirectory() as folder:
+        found = hiding(state, configuration, python, Path(folder) / "hidden.json")
+        hidden = found.file.read_text(encoding="utf-8") if found.file else None
+    prefix = [f"{setup}/{Path(guard.__file__).name}", f"{setup}/hidden.json"] if hidden else []
     command = configuration.get("command")
     if command:
         argv = ["bash", "-c", command if isinstance(command, str) else " ".join(map(str, command))]
     else:
-        argv = [python, f"{setup}/{LAUNCHER.name}", str(configuration["script"]), *arguments]
+        argv = [python, *prefix, f"{setup}/{LAUNCHER.name}", str(configuration["script"]), *arguments]
     spec = {
         "runId": run["runId"],
         "token": variables["AZUREML_RUN_TOKEN"],
@@ -137,7 +143,9 @@ def local_archive(state: State, workspace: Workspace, experiment: str, run: Mapp
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{setup}/Invocation.sh", start)
         archive.writestr(f"{setup}/run.json", json.dumps(spec))
-        for program in (runner, LAUNCHER):
+        if hidden:
+            archive.writestr(f"{setup}/hidden.json", hidden)
+        for program in (runner, LAUNCHER, Path(guard.__file__)):
             archive.writestr(f"{setup}/{program.name}", program.read_text(encoding="utf-8"))
     return buffer.getvalue()
 

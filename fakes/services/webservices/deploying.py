@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING
 from fakes.core.operations import SUCCEEDED, Operation
 from fakes.core.transitions import Failure
 from fakes.hosting import diagnosis
-from fakes.hosting.declared import compare
+from fakes.hosting.declared import SERVICE, lacks_server
 from fakes.hosting.errors import HostCrashed, HostError, HostNotReady
 from fakes.hosting.gate import Gate
+from fakes.hosting.hiding import hide
 from fakes.hosting.layout import lay_out
 from fakes.hosting.program import CONTAINER
 from fakes.services.webservices import words
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 KIND, KIND_DELETE = "service", "service-delete"
 # How much longer a container that missed its deadline is watched.
 LATE_SECONDS = 3600.0
+CHECK_OFF = "Webservices.check_packages = False"
 
 
 class Deployer:
@@ -146,6 +147,9 @@ class Deployer:
     ) -> None:
         services = self._services
         running.gate = Gate(slots(unit))
+        if running.lacking is not None:
+            running.log_path.write_text(words.no_server(running.lacking, CHECK_OFF), encoding="utf-8")
+            raise words.crashed(unit.compute_type, service.name, deployment.image, None)
         try:
             host = services.runtime.start(running, self._state.background)
         except (HostError, RuntimeError, OSError) as error:
@@ -176,11 +180,11 @@ class Deployer:
         """Hide from the script what its environment does not bring; return what is to be said about it."""
         if not self._services.check_packages or not self._state.settings.strict or running.program == CONTAINER:
             return []
-        verdict = compare(deployment.request.get("environment") or {}, running.python or sys.executable)
-        if verdict.hidden:
-            running.hidden = running.folder / "hidden.json"
-            running.hidden.write_text(json.dumps(verdict.hidden), encoding="utf-8")
-        return [f"fakes: {note}" for note in verdict.notes]
+        python, environment = running.python or sys.executable, deployment.request.get("environment") or {}
+        hiding = hide(environment, python, running.folder / "hidden.json", always=SERVICE, setting=CHECK_OFF)
+        running.hidden = hiding.file
+        running.lacking = lacks_server(environment, python)
+        return [f"fakes: {note}" for note in hiding.notes]
 
     def _say(self, operation: Operation, text: str) -> None:
         stamp = self._state.clock.now().strftime("%Y%m%d%H%M%S")

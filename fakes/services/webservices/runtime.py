@@ -42,6 +42,7 @@ class Running:
     image: str | None = None
     options: tuple[str, ...] = ()
     hidden: Path | None = None
+    lacking: str | None = None
     restarts: int = 0
     restarting: bool = False
     retired: bool = False

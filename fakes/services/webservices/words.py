@@ -4,6 +4,8 @@
   https://github.com/microsoft/Azure-Solution-Accelerator-Customer-Complaint-Management/issues/6
 * error in the entry script: https://github.com/microsoft/azuredevopslabs/issues/562
 * time-out: https://github.com/Azure/MachineLearningNotebooks/issues/808 (ACI) and .../1767 (AKS)
+* no server in the image: ``azureml._model_management._util._raise_for_container_failure`` (azureml-core 1.61) and
+  https://github.com/microsoft/MLOpsPython/issues/261
 * name taken: https://github.com/Sweetflowerjulia/NLP-tag-classification-with-GloVe-and-LSTM/issues/1
 * overloaded, no replica, connection closed: https://github.com/MicrosoftDocs/azure-docs/issues/68044,
   https://github.com/Azure/MachineLearningNotebooks/issues/1004 and .../450
@@ -37,6 +39,21 @@ def crashed(compute_type: str, service: str, image: str, cause: str | None) -> F
     if compute_type == ACI:
         return Failure("AciDeploymentFailed", f"Aci Deployment failed with exception: {why}", 400, details)
     return Failure("KubernetesDeploymentFailed", "Kubernetes Deployment failed", 400, details)
+
+
+def no_server(lacking: str, setting: str) -> str:
+    """The log of a container whose image has nothing that serves the entry script."""
+    if lacking == "gunicorn":
+        said = ["exec: gunicorn: not found", "gunicorn/finish 127 0", "Exit code 127 is not normal. Killing image."]
+    else:
+        said = [f"ModuleNotFoundError: No module named '{lacking}'", "Worker exiting (pid: 37)"]
+        said += ["Shutting down: Master", "Reason: Worker failed to boot.", "gunicorn/finish 3 0"]
+        said += ["Exit code 3 is not normal. Killing image."]
+    said.append(
+        "fakes: the environment declares neither azureml-defaults nor azureml-inference-server-http, which bring the "
+        f"server of Azure's images. Declare azureml-defaults, or set {setting}."
+    )
+    return "".join(f"{line}\n" for line in said)
 
 
 def timed_out(compute_type: str, service: str, service_id: str, seconds: float) -> Failure:

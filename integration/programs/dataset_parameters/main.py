@@ -4,6 +4,8 @@ import os
 
 from azureml.core import Dataset, Experiment, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
+from azureml.core.conda_dependencies import CondaDependencies
+from azureml.core.runconfig import RunConfiguration
 from azureml.data.dataset_consumption_config import DatasetConsumptionConfig
 from azureml.pipeline.core import Pipeline, PipelineParameter
 from azureml.pipeline.steps import PythonScriptStep
@@ -29,6 +31,11 @@ def table(name, rows):
 small = table("small", [(1, 2), (3, 4)])
 large = table("large", [(n, n * n) for n in range(100)])
 
+# A step that makes data frames needs pandas; azureml-defaults does not bring it.
+configuration = RunConfiguration()
+configuration.environment.python.conda_dependencies = CondaDependencies.create(
+    pip_packages=["azureml-defaults", "azureml-dataset-runtime[pandas,fuse]"]
+)
 parameter = PipelineParameter(name="tabular_ds_param", default_value=small)
 consumption = DatasetConsumptionConfig("tabular_dataset", parameter)
 step = PythonScriptStep(
@@ -37,6 +44,7 @@ step = PythonScriptStep(
     arguments=["--title", "rows", "--data", consumption],
     inputs=[consumption],
     compute_target=cluster,
+    runconfig=configuration,
     source_directory=os.path.join(os.path.dirname(os.path.abspath(__file__)), "src"),
 )
 pipeline = Pipeline(ws, [step])

@@ -6,6 +6,7 @@ import joblib
 from azureml.core import Environment, Experiment, Model, ScriptRunConfig, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.core.compute_target import ComputeTargetException
+from azureml.core.conda_dependencies import CondaDependencies
 
 here = os.path.dirname(os.path.abspath(__file__))
 ws = Workspace.get(
@@ -23,12 +24,16 @@ except ComputeTargetException:
     )
     target.wait_for_completion(show_output=True, min_node_count=None, timeout_in_minutes=20)
 
+environment = Environment("sklearn-env")
+environment.python.conda_dependencies = CondaDependencies.create(
+    pip_packages=["azureml-defaults", "scikit-learn", "joblib"]
+)
 config = ScriptRunConfig(
     source_directory=os.path.join(here, "src"),
     script="train_iris.py",
     arguments=["--kernel", "linear", "--penalty", 1.0],
     compute_target=target,
-    environment=Environment("sklearn-env"),
+    environment=environment,
 )
 run = Experiment(ws, "train-iris").submit(config)
 run.wait_for_completion(show_output=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.executor.script import LAUNCHER
+from fakes.hosting import guard
 
 
 def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -63,3 +64,31 @@ def test_anything_but_a_script_is_python_s_business(tmp_path: Path) -> None:
     assert launch(tmp_path, "-c", "print('plain')").stdout == "plain\n"
     script(tmp_path, "print('module')\n", "thing.py")
     assert launch(tmp_path, "-m", "thing").stdout == "module\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-m", "package.tool", "--a"), "tool ['--a'] __main__\n"),
+        (("-u", "-m", "package.tool"), "tool [] __main__\n"),
+        (("-c", "import sys, package.tool; print(sys.argv)", "--a"), "tool ['--a'] package.tool\n['-c', '--a']\n"),
+        (("-V",), sys.version.partition(" ")[0]),
+    ],
+)
+def test_modules_and_code_are_run_as_python_runs_them(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
+    script(tmp_path, "", "package/__init__.py")
+    script(tmp_path, "import sys\nprint('tool', sys.argv[1:], __name__)\n", "package/tool.py")
+    done = launch(tmp_path, *arguments)
+    assert said in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("main.py",), ("-m", "main"), ("-c", "import main")])
+def test_what_is_hidden_is_not_found_however_it_is_started(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    hidden = tmp_path / "hidden.json"
+    hidden.write_text('{"modules": ["pluggy"], "setting": "x = 1"}')
+    script(tmp_path, "import pluggy\n")
+    command = [sys.executable, guard.__file__, str(hidden), str(LAUNCHER), *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "ModuleNotFoundError: No module named 'pluggy'" in done.stderr
+    assert "launcher" not in done.stderr and "guard" not in done.stderr

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fakes.hosting import guard
-from fakes.hosting.declared import compare, installed_in
+from fakes.hosting.declared import compare, installed_in, lacks_server
 from fakes.hosting.inventory import inventory
 
 
@@ -129,7 +129,7 @@ class TestInventory:
 
 
 def run(folder: Path, hidden: list[str], text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (folder / "hidden.json").write_text(json.dumps(hidden))
+    (folder / "hidden.json").write_text(json.dumps({"modules": hidden, "setting": "x = 1"}))
     (folder / "program").mkdir()
     (folder / "program" / "__main__.py").write_text(text)
     command = [sys.executable, guard.__file__, str(folder / "hidden.json"), str(folder / "program"), *arguments]
@@ -161,3 +161,45 @@ def test_own_modules_of_the_same_name_are_found(tmp_path: Path) -> None:
     text = "import sys; sys.path.insert(0, '.'); import flask; print(flask.mine)"
     done = run(tmp_path, ["flask"], text)
     assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_a_program_that_is_a_file_finds_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "hidden.json").write_text('{"modules": [], "setting": "x = 1"}')
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    (folder / "beside.py").write_text("WHOSE = 'beside'")
+    (folder / "main.py").write_text("import beside; print(beside.WHOSE)")
+    command = [sys.executable, guard.__file__, str(tmp_path / "hidden.json"), str(folder / "main.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "beside\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "lacking"),
+    [
+        ([pip("azureml-defaults")], None),
+        ([pip("azureml-inference-server-http")], None),
+        ([pip("gunicorn", "flask")], None),
+        ([pip("scikit-learn")], "gunicorn"),
+        ([pip("gunicorn")], "flask"),
+        ([], "gunicorn"),
+        ([pip("azureml-core")], "gunicorn"),
+        ([pip("mlflow")], None),
+    ],
+)
+def test_what_serves_is_declared(dependencies: list[Any], lacking: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(INSTALLED, "gunicorn", distribution(modules=["gunicorn"]))
+    assert lacks_server(environment(*dependencies)) == lacking
+
+
+@pytest.mark.parametrize(
+    ("docker", "lacking"),
+    [
+        ({"baseImage": "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"}, "gunicorn"),
+        ({"baseImage": "mcr.microsoft.com/azureml/minimal-ubuntu20.04-py38-cpu-inference"}, None),
+        ({"baseImage": "example.com/own"}, None),
+        ({"baseDockerfile": "FROM scratch"}, None),
+    ],
+)
+def test_an_image_of_ones_own_may_bring_a_server(docker: dict[str, str], lacking: str | None) -> None:
+    assert lacks_server({**environment(pip("joblib")), "docker": docker}) == lacking

@@ -160,6 +160,8 @@ def test_an_output_data_set_config_between_steps_and_registered(workspace: Any, 
 
 def test_a_tabular_data_set_is_read_in_the_step(workspace: Any, tmp_path: Path) -> None:
     from azureml.core import Dataset
+    from azureml.core.conda_dependencies import CondaDependencies
+    from azureml.core.runconfig import RunConfiguration
     from azureml.pipeline.core import Pipeline
     from azureml.pipeline.steps import PythonScriptStep
 
@@ -174,11 +176,16 @@ def test_a_tabular_data_set_is_read_in_the_step(workspace: Any, tmp_path: Path) 
         "from azureml.core import Run\nframe = Run.get_context().input_datasets['table'].to_pandas_dataframe()\n"
         "print('sum', frame['a'].sum())\n"
     )
+    configuration = RunConfiguration()
+    configuration.environment.python.conda_dependencies = CondaDependencies.create(
+        pip_packages=["azureml-defaults", "azureml-dataset-runtime[pandas]"]
+    )
     step = PythonScriptStep(
         "sum.py",
         name="read",
         inputs=[table.as_named_input("table")],
         compute_target="cpu",
+        runconfig=configuration,
         source_directory=project(tmp_path / "src", sum=script),
     )
     assert "sum 3" in said(Pipeline(workspace, [step]).submit("data"))

@@ -31,16 +31,21 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_step(workspace: Any, tmp_path: Path, entry: str, data: Any, out: Any, **options: Any) -> Any:
     from azureml.core import Environment
+    from azureml.core.conda_dependencies import CondaDependencies
     from azureml.pipeline.core import Pipeline
     from azureml.pipeline.steps import ParallelRunConfig, ParallelRunStep
 
     cluster(workspace)
     chosen = {"mini_batch_size": "2", "error_threshold": 0, "output_action": "append_row", **options}
     arguments = chosen.pop("arguments", ["--factor", 10])
+    environment = Environment("batch")
+    environment.python.conda_dependencies = CondaDependencies.create(
+        pip_packages=["azureml-core", "azureml-dataset-runtime[pandas,fuse]"]
+    )
     config = ParallelRunConfig(
         source_directory=project(tmp_path / "src", batch=entry),
         entry_script="batch.py",
-        environment=Environment("batch"),
+        environment=environment,
         compute_target="cpu",
         node_count=1,
         **chosen,

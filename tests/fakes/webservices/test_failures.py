@@ -88,6 +88,27 @@ def test_a_package_that_the_environment_does_not_declare_is_not_found(
     assert deploy("other", config=inference(script)).run("{}") == "fine"
 
 
+def test_an_environment_without_a_server_is_a_container_that_does_not_start(
+    azure: Any, deploy: Make, inference: Make
+) -> None:
+    from azureml.core.conda_dependencies import CondaDependencies
+    from azureml.exceptions import WebserviceException
+
+    from fakes.services.webservices.models import Webservices
+
+    config = inference("def init(): pass" + TAIL)
+    config.environment.python.conda_dependencies = CondaDependencies.create(pip_packages=["pluggy"])
+    service = deploy(config=config, wait=False)
+    with pytest.raises(WebserviceException, match="Your container application crashed"):
+        service.wait_for_deployment()
+    assert (service.state, service.scoring_uri) == ("Failed", None)
+    log = service.get_logs()
+    assert "exec: gunicorn: not found" in log
+    assert "fakes: the environment declares neither azureml-defaults nor" in log
+    azure.state.backend(Webservices).check_packages = False
+    assert deploy(config=config, overwrite=True).state == "Healthy"
+
+
 def test_a_crash_without_a_cause_names_the_image(deploy: Make, inference: Make) -> None:
     from azureml.exceptions import WebserviceException
 
