@@ -70,7 +70,13 @@ class Run(ABC):
 
     @abstractmethod
     def upload(self, name: str, path: Path) -> None:
-        """Keep a copy of the file at `path` under `name` (a relative POSIX path)."""
+        """Keep a copy of the file at `path` under `name`, a relative POSIX path; once more the same changes nothing.
+
+        Raises
+        ------
+        registry.errors.Conflict
+            The run has another content under this name.
+        """
 
     @abstractmethod
     def child(self, name: str, *, tags: Mapping[str, str] | None = None) -> Run:

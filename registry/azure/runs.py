@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -12,7 +13,8 @@ from typing import Any
 
 from registry import names
 from registry.azure.workspace import AzureWorkspace, in_submitted_run, translated
-from registry.errors import Conflict, NotFound
+from registry.digests import file_digest
+from registry.errors import Conflict, NotFound, RegistryError
 from registry.runs import Run, RunHistory, RunInfo, RunState
 
 # Azure's run tags hold what it has no field for: parameters as JSON, one tag each.
@@ -72,8 +74,23 @@ class AzureRun(Run):
         names.check_path(name, "file")
         if not path.is_file():
             raise NotFound(f"there is no file {path}")
-        with translated(f"file {name} of run {self.id}"):
-            self._sdk.upload_file(name, str(path))
+        try:
+            with translated(f"file {name} of run {self.id}"):
+                self._sdk.upload_file(name, str(path))
+        except RegistryError as error:
+            # The artifact service says so without a status. Azure begins a run anew, under its id, whose node it took.
+            if not isinstance(error, Conflict) and "already exists" not in str(error):
+                raise
+            if not self._has(name, path):
+                raise Conflict(f"run {self.id} has another file {name!r} already") from error
+
+    def _has(self, name: str, path: Path) -> bool:
+        """Whether the run keeps this very content under a name."""
+        with tempfile.TemporaryDirectory(prefix="mlops-kept-") as scratch:
+            kept = Path(scratch) / "file"
+            with translated(f"file {name} of run {self.id}"):
+                self._sdk.download_file(name, output_file_path=str(kept))
+            return file_digest(kept) == file_digest(path)
 
     def child(self, name: str, *, tags: Mapping[str, str] | None = None) -> Run:
         with translated(f"a child of run {self.id}"):

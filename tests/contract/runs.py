@@ -110,6 +110,19 @@ class RunHistoryContract:
             history.download(run.id, "absent.txt", tmp_path / "absent")
         run.complete()
 
+    def test_a_file_that_is_kept_does_not_change(self, history: RunHistory, experiment: str, tmp_path: Path) -> None:
+        source = tmp_path / "plot.txt"
+        source.write_bytes(b"plot")
+        run = history.start(experiment)
+        for _ in range(2):  # as a step does that is begun anew in the same run
+            run.upload("plot.txt", source)
+        source.write_bytes(b"another")
+        with pytest.raises(Conflict, match=r"plot\.txt"):
+            run.upload("plot.txt", source)
+        history.download(run.id, "plot.txt", tmp_path / "copy.txt")
+        assert (tmp_path / "copy.txt").read_bytes() == b"plot"
+        run.complete()
+
     @pytest.mark.parametrize(
         "bad", ["", "..", "../a", "/etc/passwd", "a/../b", "a\\b", "C:x", "a\0b", "a//b", "a/"], ids=ascii
     )

@@ -206,7 +206,8 @@ class MemoryRun(Run):
         names.check_path(name, "file")
         if not path.is_file():
             raise NotFound(f"there is no file {path}")
-        self.history.kept[self.id, name] = path.read_bytes()
+        if self.history.kept.setdefault((self.id, name), path.read_bytes()) != path.read_bytes():
+            raise Conflict(f"run {self.id} has another file {name!r} already")
 
     def child(self, name: str, *, tags: Mapping[str, str] | None = None) -> Run:
         return self.history.start(self.info().experiment, name=name, parent=self.id, tags=tags)
