@@ -6,8 +6,10 @@ import random
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from typing import Any
 
 
 class Clock:
@@ -43,6 +45,16 @@ class Clock:
         else:
             self._offset += step
 
+    def export(self) -> dict[str, Any]:
+        """Return what import needs."""
+        return {"frozen": self._frozen and iso(self._frozen), "offset": self._offset.total_seconds()}
+
+    def load(self, document: Mapping[str, Any]) -> None:
+        """Take what `export` returned. Raises ``ValueError`` when it is something else."""
+        frozen, offset = document["frozen"], timedelta(seconds=document["offset"])
+        self._frozen = datetime.fromisoformat(frozen.replace("Z", "+00:00")) if frozen else None
+        self._offset = offset
+
     def reset(self) -> None:
         """Go back to the machine's time."""
         self._frozen = None
@@ -55,6 +67,18 @@ class Ids:
     def __init__(self, seed: int | str) -> None:
         self._lock = threading.Lock()
         self._random = random.Random(str(seed))  # noqa: S311 - ids of a fake, reproducible by design
+
+    def export(self) -> list[Any]:
+        """Return what import needs."""
+        with self._lock:
+            version, inner, rest = self._random.getstate()
+            return [version, list(inner), rest]
+
+    def load(self, document: Sequence[Any]) -> None:
+        """Go on where an export was: what it handed out does not come again."""
+        version, inner, rest = document
+        with self._lock:
+            self._random.setstate((version, tuple(inner), rest))
 
     def guid(self) -> str:
         """Return a UUID in its usual form."""

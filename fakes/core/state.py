@@ -166,6 +166,8 @@ class State:
             return {
                 "version": EXPORT_VERSION,
                 "seed": self.seed,
+                "ids": self.ids.export(),
+                "clock": self.clock.export(),
                 "tenancy": encode(
                     {
                         name: getattr(self.tenancy, name)
@@ -225,15 +227,21 @@ class State:
             operations, faults = decode(document["operations"]), decode(document["faults"])
             rules = {kind: Transition(**rule) for kind, rule in document["transitions"].items()}
             services = {name: decode(part, contents) for name, part in document.get("services", {}).items()}
-            seed = document["seed"]
+            seed, clock = document["seed"], Clock()
+            # Ids that are handed out from now on must not repeat those of the export.
+            ids = Ids(f"{seed}/after import")
+            if "ids" in document:
+                ids.load(document["ids"])
+            if "clock" in document:
+                clock.load(document["clock"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"the exported state is not complete: {type(error).__name__} {error}") from error
         self.reset(seed)
         with self.lock:
             self.spool.close()
             self.spool = spool
-            # Ids that are handed out from now on must not repeat those of the export.
-            self.ids = Ids(f"{document['seed']}/after import")
+            self.ids = ids
+            self.clock.load(clock.export())
             for name, value in tenancy.items():
                 setattr(self.tenancy, name, value)
             for kind, rule in rules.items():

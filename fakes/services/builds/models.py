@@ -7,7 +7,7 @@ import json
 from typing import Any, ClassVar
 
 from fakes.core.errors import AzureError, bad_request
-from fakes.core.operations import FAILED, RUNNING, Operation
+from fakes.core.operations import SUCCEEDED, Operation
 from fakes.core.records import record
 from fakes.core.state import Backend
 from fakes.core.tenancy import Workspace
@@ -61,7 +61,7 @@ class Builds(Backend):
         blobs.put(workspace.storage_account, workspace.container, log_blob, text.encode(), content_type="text/plain")
 
         def ended(operation: Operation) -> None:
-            if operation.status not in (RUNNING, FAILED):
+            if operation.status == SUCCEEDED:
                 key = f"{environment.name}:{environment.version}"
                 self.built.setdefault(workspace.key, {})[key] = image_name(environment)
             elif operation.error:

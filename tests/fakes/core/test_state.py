@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 
 import pytest
 import requests
@@ -67,6 +68,42 @@ def test_export_and_import_carry_everything(azure, auth):
     assert azure.state.backend(ArtifactsBackend).read(azure.state.workspace(), artifact) == b"\x00\xff bytes"
     auth = {"Authorization": f"Bearer {azure.token()}"}
     assert _register(azure, auth)["version"] == 2
+
+
+def test_ids_go_on_after_every_import():
+    state, seen = State(), set()
+    for _ in range(3):
+        new = {state.ids.guid() for _ in range(5)}
+        assert not new & seen
+        seen |= new
+        document = json.loads(json.dumps(state.export()))
+        state.close()
+        state = State()
+        state.load(document)
+    assert state.export() == document
+    state.close()
+
+
+def test_the_clock_goes_on_after_an_import():
+    state, other = State(), State()
+    state.clock.advance(86400)
+    other.load(json.loads(json.dumps(state.export())))
+    assert abs((other.clock.now() - state.clock.now()).total_seconds()) < 3600
+    state.clock.freeze(datetime(2031, 2, 3, tzinfo=timezone.utc))
+    other.load(json.loads(json.dumps(state.export())))
+    assert other.clock.iso() == "2031-02-03T00:00:00.000000Z"
+    for made in (state, other):
+        made.close()
+
+
+def test_an_export_of_before_that_says_nothing_of_ids_and_clock():
+    state = State()
+    document = state.export()
+    del document["ids"], document["clock"]
+    first = state.ids.guid()
+    state.load(document)
+    assert state.ids.guid() != first
+    state.close()
 
 
 @pytest.mark.parametrize("document", [{}, {"version": 99}, {"version": 1, "services": {"nothing": {}}}])
