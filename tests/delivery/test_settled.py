@@ -131,6 +131,7 @@ def test_workflows_that_sign_in_pass_on_every_name_of_the_group(root: Path, proj
     for job in jobs:
         for step in job.get("steps", []):
             if "azure/login" in str(step.get("uses", "")):
+                assert str(step["if"]) == "env.MLOPS_BACKEND == 'azure'"
                 given = {name: str(value) for name, value in step["with"].items()}
                 assert given == {
                     "client-id": "${{ env.AZURE_CLIENT_ID }}",
