@@ -81,8 +81,7 @@ class Settings(Mapping[str, Any]):
     def rows(self) -> list[dict[str, str]]:
         """Name, value (secrets hidden) and source of each setting, for ``mlops doctor``."""
         return [
-            {"setting": key, "value": "" if item.value is None else str(item.value), "source": item.source}
-            for key, item in self._values.items()
+            {"setting": key, "value": _shown(item.value), "source": item.source} for key, item in self._values.items()
         ]
 
 
@@ -118,6 +117,14 @@ def load(
         if key not in by_key:
             raise SettingsError(f"--set {key}: there is no such setting", hint=_nearest(key, by_key))
         values[key] = Value(_parse(by_key[key], text, f"flag for {key}"), "flag")
+        if by_key[key].kind == "table":
+            tables[key] = dict(values[key].value)
+    if values["services.qa"].value == values["services.production"].value:
+        raise SettingsError(
+            f"{values['services.production'].source}: services.production is {values['services.qa'].value!r}, "
+            f"as services.qa is ({values['services.qa'].source})",
+            hint="each stage needs a service of its own",
+        )
     return Settings(values, tables)
 
 
@@ -143,9 +150,7 @@ def _read_toml(path: Path, by_key: Mapping[str, Setting], values: dict[str, Valu
             key = f"{prefix}{name}"
             where = f"{path.name}:{_line(text, key)}"
             if key in free:
-                if not isinstance(value, dict):
-                    raise SettingsError(f"{where}: {key} must be a table, not {value!r}")
-                tables[key] = value
+                tables[key] = dict(_parse(by_key[key], value, f"{where}: {key}"))
                 values[key] = Value(value, where)
             elif isinstance(value, dict):
                 walk(f"{key}.", value)
@@ -201,6 +206,15 @@ def _read_variables(
     tables: dict[str, dict[str, Any]],
 ) -> None:
     known = {setting.variable: setting for setting in by_key.values()}
+    for setting in by_key.values():
+        # Our own name wins over the names that MLOpsPython projects have.
+        for name in (*reversed(setting.aliases), setting.variable):
+            if name in variables and (variables[name][0] != "" or name == setting.variable):
+                text, where = variables[name]
+                place = where if where.endswith(name) else f"{where}: {name}"
+                values[setting.key] = Value(_parse(setting, text, place), where)
+                if setting.kind == "table":
+                    tables[setting.key] = dict(values[setting.key].value)
     for name, (_, where) in variables.items():
         if not name.startswith(PREFIX) or name.startswith(RESERVED) or name in known:
             continue
@@ -209,12 +223,6 @@ def _read_variables(
             tables.setdefault("train.parameters", {})[parameter] = _scalar(variables[name][0])
             continue
         raise SettingsError(f"{where}: there is no setting {name}", hint=_nearest(name, known))
-    for setting in by_key.values():
-        # Our own name wins over the names that MLOpsPython projects have.
-        for name in (*reversed(setting.aliases), setting.variable):
-            if name in variables and (variables[name][0] != "" or name == setting.variable):
-                text, where = variables[name]
-                values[setting.key] = Value(_parse(setting, text, f"{where}: {name}"), where)
 
 
 def _scalar(text: str) -> Any:
@@ -237,6 +245,19 @@ def _parse(setting: Setting, value: Any, where: str) -> Any:
     return parsed
 
 
+def _shown(value: Any) -> str:
+    """A value as ``mlops.toml`` has it, or nearly: text bare, an empty one as nothing."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, Secret):
+        return str(value)
+    import json
+
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False, default=str)
+
+
 def _nearest(name: str, known: Mapping[str, Any]) -> str | None:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    # What all variables begin with makes no two of them alike.
+    bare = {item.removeprefix(PREFIX): item for item in known}
+    near = [bare[item] for item in difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1, cutoff=0.5)]
     return f"did you mean {near[0]!r}?" if near else "mlops doctor --settings lists all settings"

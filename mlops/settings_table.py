@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +35,26 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What a text must look like, and how that is said."""
+
+    pattern: str
+    words: str
+
+
+GIVEN = Shape(r"(?s).*\S.*", "it must not be empty")
+# The rules of registry/names.py and deploy/local/state.py, which are Azure's: told here, a mistake costs no training.
+NAMED = Shape(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?",
+    "it must be letters, digits, '.', '_' and '-', begin with a letter or digit, and not end with a dot",
+)
+SERVICE = Shape(
+    r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,30}[a-z0-9]",
+    "it must be 3 to 32 lower-case letters, digits and single dashes, beginning with a letter",
+)
+
+
+@dataclass(frozen=True)
 class Setting:
     """One setting.
 
@@ -47,6 +69,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     low: float = -math.inf
     high: float = math.inf
+    shape: Shape | None = None
 
     @property
     def variable(self) -> str:
@@ -63,6 +86,8 @@ class Setting:
             return _bool(value)
         if self.kind in ("int", "float"):
             return self._number(value)
+        if self.kind == "table":
+            return _table(value)
         if self.kind == "list":
             items = value.split(",") if isinstance(value, str) else value
             if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
@@ -72,17 +97,23 @@ class Setting:
             raise TypeError("it must be text")
         if self.kind == "choice" and value not in self.choices:
             raise ValueError(f"choose one of {', '.join(self.choices)}")
+        if self.shape is not None and not re.fullmatch(self.shape.pattern, value):
+            raise ValueError(self.shape.words)
         return value
 
     def _number(self, value: Any) -> float | int:
+        what = "a whole number" if self.kind == "int" else "a number"
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            raise TypeError("it must be a number")
-        number: float | int = int(value) if self.kind == "int" and not isinstance(value, float) else float(value)
-        if self.kind == "int" and isinstance(number, float):
-            raise TypeError("it must be a whole number")
+            raise TypeError(f"it must be {what}")
+        if self.kind == "int" and isinstance(value, float):
+            raise TypeError(f"it must be {what}")
+        try:
+            number: float | int = int(value) if self.kind == "int" else float(value)
+        except ValueError:
+            raise ValueError(f"it must be {what}") from None
         if not math.isfinite(number) or not self.low <= number <= self.high:
-            low = "" if self.low == -math.inf else f"at least {self.low:g}"
-            high = "" if self.high == math.inf else f"at most {self.high:g}"
+            low = "" if self.low == -math.inf else f"at least {self.low:.12g}"
+            high = "" if self.high == math.inf else f"at most {self.high:.12g}"
             raise ValueError(f"it must be {' and '.join(part for part in (low, high) if part) or 'finite'}")
         return number
 
@@ -96,17 +127,38 @@ def _bool(value: Any) -> bool:
     raise ValueError("it must be true or false")
 
 
+def _table(value: Any) -> dict[str, Any]:
+    """A table of the file, or an object of JSON in a variable or flag; none if that is empty."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except ValueError:
+            value = None
+    if not isinstance(value, dict):
+        raise TypeError('it must be a table; as text, an object of JSON such as {"alpha": 0.5}')
+    return value
+
+
 TABLE: tuple[Setting, ...] = (
     Setting("backend", "choice", "local", "where steps run: local or azure", choices=("local", "azure")),
-    Setting("state", "text", ".mlops", "folder for what this machine keeps: registry, runs, data, services"),
-    Setting("model.name", "text", "diabetes", "name of the registered model", ("MODEL_NAME",)),
-    Setting("model.experiment", "text", "diabetes-regression", "experiment that runs belong to", ("EXPERIMENT_NAME",)),
-    Setting("model.entry_script", "text", "score/score.py", "entry script with init() and run()"),
+    Setting(
+        "state", "text", ".mlops", "folder for what this machine keeps: registry, runs, data, services", shape=GIVEN
+    ),
+    Setting("model.name", "text", "diabetes", "name of the registered model", ("MODEL_NAME",), shape=NAMED),
+    Setting(
+        "model.experiment",
+        "text",
+        "diabetes-regression",
+        "experiment that runs belong to",
+        ("EXPERIMENT_NAME",),
+        shape=NAMED,
+    ),
+    Setting("model.entry_script", "text", "score/score.py", "entry script with init() and run()", shape=GIVEN),
     Setting("model.code", "list", ("model",), "folders that a pickled model refers to, packed into the image"),
     Setting("signing.private_key", "text", "", "PEM file that model versions are signed with; empty: not signed"),
     Setting("signing.public_key", "text", "", "PEM file that every download is verified with; empty: not verified"),
     Setting("signing.tool", "text", "model_signing", "the program that signs (requirements/signing.in)"),
-    Setting("data.name", "text", "diabetes", "name of the data set", ("DATASET_NAME",)),
+    Setting("data.name", "text", "diabetes", "name of the data set", ("DATASET_NAME",), shape=NAMED),
     Setting("data.version", "text", "", "data set version to train on; empty: the newest", ("DATASET_VERSION",)),
     Setting("data.path", "text", "", "CSV file of your own; empty: the sample", ("DATAFILE_NAME",)),
     Setting("data.test_size", "float", 0.2, "share of rows held out, between 0 and 1", low=0.01, high=0.99),
@@ -122,7 +174,7 @@ TABLE: tuple[Setting, ...] = (
     ),
     Setting("train.scheduler", "text", "", "address of the dask or ray scheduler"),
     Setting("train.compute", "choice", "process", "where local training runs", choices=("process", "docker")),
-    Setting("gate.metric", "text", "mse", "metric that decides"),
+    Setting("gate.metric", "text", "mse", "metric that decides", shape=GIVEN),
     Setting("gate.direction", "choice", "lower", "which metric is better", choices=("lower", "higher")),
     Setting("gate.margin", "float", 0.0, "how much better a candidate must be", low=0.0),
     Setting("gate.evaluate", "bool", True, "judge candidates at all; false registers each", ("RUN_EVALUATION",)),
@@ -130,9 +182,14 @@ TABLE: tuple[Setting, ...] = (
     Setting("image.base", "text", "", "base image; empty: the official slim image of this Python", ("BASE_IMAGE",)),
     Setting("image.push", "text", "", "REGISTRY/NAME to push images to"),
     Setting("services.target", "choice", "auto", "what runs local services", choices=("auto", "process", "docker")),
-    Setting("services.qa", "text", "diabetes-qa", "name of the QA service", ("ACI_DEPLOYMENT_NAME",)),
+    Setting("services.qa", "text", "diabetes-qa", "name of the QA service", ("ACI_DEPLOYMENT_NAME",), shape=SERVICE),
     Setting(
-        "services.production", "text", "diabetes-production", "name of the production service", ("AKS_DEPLOYMENT_NAME",)
+        "services.production",
+        "text",
+        "diabetes-production",
+        "name of the production service",
+        ("AKS_DEPLOYMENT_NAME",),
+        shape=SERVICE,
     ),
     Setting("services.timeout", "float", 300.0, "seconds until a deployment counts as failed", low=1.0),
     Setting("services.cpu", "float", 1.0, "cores a replica", low=0.1),
@@ -183,6 +240,7 @@ TABLE: tuple[Setting, ...] = (
         "diabetes-scoring",
         "name of the data set that a published run scores",
         ("SCORING_DATASET_NAME",),
+        shape=NAMED,
     ),
     Setting("batch.chunk_rows", "int", 1000, "rows of a table that are scored at once", low=1, high=1_000_000),
     Setting("batch.mini_batch_size", "int", 10, "chunks that a process of the cluster takes at a time", low=1),

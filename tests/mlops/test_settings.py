@@ -106,3 +106,56 @@ def test_every_setting_accepts_its_own_default() -> None:
         if setting.kind not in ("secret", "table"):
             default = list(setting.default) if setting.kind == "list" else setting.default
             assert setting.parse(default) == setting.default, setting.key
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("MLOPS_STATE", "", "must not be empty"),
+        ("MLOPS_MODEL_NAME", "", "begin with a letter or digit"),
+        ("MLOPS_MODEL_NAME", "bad name", "begin with a letter or digit"),
+        ("MLOPS_MODEL_EXPERIMENT", "a/b", "begin with a letter or digit"),
+        ("MLOPS_SERVICES_QA", "Q", "3 to 32 lower-case letters"),
+        ("MLOPS_DATA_TEST_SIZE", "half", "it must be a number"),
+        ("MLOPS_TRAIN_SEED", "1.5", "it must be a whole number"),
+        ("MLOPS_TRAIN_SEED", "-1", "at most 4294967295"),
+        ("MLOPS_TRAIN_PARAMETERS", "{bad", "an object of JSON"),
+        ("MLOPS_TRAIN_SEARCH", "[1]", "an object of JSON"),
+    ],
+)
+def test_what_could_only_fail_later_is_refused_at_once(tmp_path: Path, variable: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, environ={variable: value})
+    text = str(caught.value)
+    assert words in text
+    assert text.startswith(f"environment {variable}: {value!r}")  # the name once
+    with pytest.raises(SettingsError, match=f"[.]env:1: {variable}: "):
+        load(write(tmp_path, dotenv=f"{variable}='{value}'\n"), environ={})
+
+
+def test_two_stages_cannot_share_a_service(tmp_path: Path) -> None:
+    write(tmp_path, '[services]\nqa = "one-service"\nproduction = "one-service"\n')
+    with pytest.raises(SettingsError, match=r"mlops\.toml:3.*'one-service'.*mlops\.toml:2") as caught:
+        load(tmp_path, environ={})
+    assert "each stage" in (caught.value.hint or "")
+
+
+def test_a_table_may_be_given_as_json(tmp_path: Path) -> None:
+    write(tmp_path, "[train.parameters]\nalpha = 0.4\nother = 1\n")
+    variable = load(tmp_path, environ={"MLOPS_TRAIN_PARAMETERS": '{"alpha": 2}', "MLOPS_TRAIN_PARAMETERS_BETA": "3"})
+    assert variable.table("train.parameters") == variable["train.parameters"] == {"alpha": 2, "beta": 3}
+    flag = load(tmp_path, {"train.search": '{"alpha": [1, 2]}'}, environ={})
+    assert flag.table("train.search") == {"alpha": [1, 2]}
+
+
+def test_settings_are_shown_as_the_file_has_them(tmp_path: Path) -> None:
+    shown = {row["setting"]: row["value"] for row in load(tmp_path, environ={}).rows()}
+    assert (shown["model.code"], shown["gate.evaluate"], shown["train.parameters"]) == ('["model"]', "true", "{}")
+    assert (shown["backend"], shown["data.path"], shown["azure.client_secret"]) == ("local", "", "")
+
+
+def test_what_all_variables_begin_with_is_no_likeness(tmp_path: Path) -> None:
+    for name, hint in (("MLOPS_NOPE", "mlops doctor --settings"), ("MLOPS_GATE_METRIK", "'MLOPS_GATE_METRIC'")):
+        with pytest.raises(SettingsError) as caught:
+            load(tmp_path, environ={name: "1"})
+        assert hint in (caught.value.hint or "")
