@@ -26,6 +26,10 @@ class ServiceNotFound(DeployError):
     """There is no such service, revision or image."""
 
 
+class Invalid(DeployError):
+    """What was asked for cannot be (a name, shares of traffic), or what is kept about a service is damaged."""
+
+
 class DeployConflict(DeployError):
     """Another deployment of the same service is under way."""
 

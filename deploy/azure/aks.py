@@ -27,7 +27,7 @@ from deploy.azure.common import (
     wait,
 )
 from deploy.azure.inference import inference_config
-from deploy.errors import DeployError, ServiceNotFound
+from deploy.errors import DeployError, Invalid, ServiceNotFound
 from deploy.images import Progress
 from deploy.services import DeployRequest, Revision, ServiceState
 from registry.azure.workspace import AzureWorkspace, quiet
@@ -95,7 +95,7 @@ class Aks:
                 f"{item.name} has no revision {', '.join(unknown)}", hint=f"it has {', '.join(known)}"
             )
         if sum(percent.values()) != 100 or any(not 0 <= share <= 100 for share in percent.values()):
-            raise DeployError(f"the shares of {item.name} must be 0 to 100 and add up to 100, not {dict(percent)}")
+            raise Invalid(f"the shares of {item.name} must be 0 to 100 and add up to 100, not {dict(percent)}")
         shares = {name: percent.get(name, 0) for name in known}
         self._move(item, shares, 600.0)
         self._clear(item.name, shares, 600.0, logger.warning)

@@ -20,6 +20,7 @@ from deploy.errors import (
     DeployFailed,
     DeployTimeout,
     EngineUnavailable,
+    Invalid,
     ServiceNotFound,
 )
 from deploy.images import Progress
@@ -61,9 +62,9 @@ class AksOptions:
 
 
 def check_name(name: str) -> None:
-    """Refuse what Azure would refuse as a service's name. Raises ``DeployError``."""
+    """Refuse what Azure would refuse as a service's name. Raises ``Invalid``."""
     if not _NAME.fullmatch(name) or not 3 <= len(name) <= 32:
-        raise DeployError(
+        raise Invalid(
             f"{name!r} cannot be a service's name",
             hint="3 to 32 characters: a lower-case letter, then letters, digits and single dashes",
         )

@@ -10,7 +10,7 @@ from deploy.azure.aci import Aci
 from deploy.azure.aks import Aks
 from deploy.azure.common import MODEL, STAGE, STATES, AksOptions, check_name, message, ours
 from deploy.content import check
-from deploy.errors import DeployError, DeployFailed, EngineUnavailable, ServiceNotFound
+from deploy.errors import DeployError, DeployFailed, EngineUnavailable, Invalid, ServiceNotFound
 from deploy.images import Progress
 from deploy.services import Answer, DeployRequest, Keys, Revision, ServiceInfo, Services, ServiceState
 from deploy.smoke import read_golden
@@ -91,7 +91,7 @@ class AzureServices(Services):
 
     def regenerate_key(self, service: str, which: str) -> Keys:
         if which not in ("primary", "secondary"):
-            raise DeployError(f"{which!r} is no key", hint="primary or secondary")
+            raise Invalid(f"{which!r} is no key", hint="primary or secondary")
         item = self._find(service)
         with ours(f"keys of {service}"):
             item.regen_key(which.capitalize())

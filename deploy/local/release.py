@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy import content
-from deploy.errors import DeployError, DeployFailed, ServiceNotFound
+from deploy.errors import DeployError, DeployFailed, Invalid, ServiceNotFound
 from deploy.images import Progress
 from deploy.local.front import Front
 from deploy.local.signals import interrupt_deferred
@@ -24,9 +24,9 @@ DRAIN_SECONDS = 30.0
 
 
 def check(request: DeployRequest, traffic: int) -> None:
-    """Refuse what cannot work before anything is touched. Raises ``DeployError``, ``PackageRefused``."""
+    """Refuse what cannot work before anything is touched. Raises ``Invalid``, ``PackageRefused``."""
     if not 0 <= traffic <= 100:
-        raise DeployError(f"traffic is {traffic}, but a share is 0 to 100 percent")
+        raise Invalid(f"traffic is {traffic}, but a share is 0 to 100 percent")
     content.check(request.package)
     read_golden(request.package.artifact)
 

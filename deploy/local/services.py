@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy import http
-from deploy.errors import DeployError, EngineUnavailable
+from deploy.errors import DeployError, EngineUnavailable, Invalid
 from deploy.images import Progress
 from deploy.local import release
 from deploy.local.front import PORTS, Front
@@ -85,10 +85,13 @@ class LocalServices(Services):
             record = folder.read()
             unknown = [revision for revision in percent if record.revision(revision).phase != SERVING]
             if unknown:
-                raise DeployError(f"revision {unknown[0]} of {service!r} is not serving")
+                raise Invalid(f"revision {unknown[0]} of {service!r} is not serving")
             if sum(percent.values()) != 100 or any(not 0 <= share <= 100 for share in percent.values()):
                 shares = ", ".join(f"{key}={value}" for key, value in percent.items())
-                raise DeployError(f"shares of traffic must be 0 to 100 and add to 100, not {shares}")
+                raise Invalid(
+                    f"shares of traffic must be 0 to 100 and add to 100, not {shares}",
+                    hint=f"mlops services show {service}",
+                )
             for item in record.revisions:
                 item.traffic = percent.get(item.id, 0)
                 if item.traffic == 0:
@@ -179,7 +182,7 @@ class LocalServices(Services):
 
     def regenerate_key(self, service: str, which: str) -> Keys:
         if which not in ("primary", "secondary"):
-            raise DeployError(f"there is no {which!r} key", hint="primary or secondary")
+            raise Invalid(f"there is no {which!r} key", hint="primary or secondary")
         folder = self.folder(service)
         with changing(self.root, service, "change of keys"):
             old, new, record = folder.keys(), new_key(), folder.read()

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import DeployError, ServiceNotFound, StateUnavailable
+from deploy.errors import Invalid, ServiceNotFound, StateUnavailable
 from deploy.local.files import read_json, write_json
 from deploy.services import Keys
 
@@ -85,11 +85,11 @@ def check_name(name: str) -> None:
 
     Raises
     ------
-    deploy.errors.DeployError
+    deploy.errors.Invalid
         Not 3 to 32 lower-case letters, digits and single inner dashes, beginning with a letter.
     """
     if not _NAME.fullmatch(name):
-        raise DeployError(
+        raise Invalid(
             f"{name!r} is no name for a service",
             hint="3 to 32 lower-case letters, digits and single dashes, beginning with a letter",
         )
@@ -175,7 +175,7 @@ def folders(root: Path) -> Iterator[ServiceFolder]:
 def _record(document: Mapping[str, Any], path: Path) -> ServiceRecord:
     schema = document.get("schema_version")
     if not isinstance(schema, int) or schema > SCHEMA_VERSION:
-        raise DeployError(
+        raise Invalid(
             f"{path} was written by a newer release of this kit (schema {schema}, known: {SCHEMA_VERSION})",
             hint="update the kit",
         )
@@ -184,4 +184,4 @@ def _record(document: Mapping[str, Any], path: Path) -> ServiceRecord:
         revisions = [RevisionRecord(**item) for item in values.pop("revisions")]
         return ServiceRecord(revisions=revisions, **values)
     except (KeyError, TypeError) as error:
-        raise DeployError(f"{path} is damaged: {error}", hint=f"look at {path}, or remove its folder") from error
+        raise Invalid(f"{path} is damaged: {error}", hint=f"look at {path}, or remove its folder") from error

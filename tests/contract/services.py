@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy import http
-from deploy.errors import DeployError, DeployFailed, PackageRefused, ServiceNotFound
+from deploy.errors import DeployError, DeployFailed, Invalid, PackageRefused, ServiceNotFound
 from deploy.images import PackageRequest
 from deploy.services import Services, ServiceState
 from tests.contract.services_project import Project
@@ -170,7 +170,7 @@ class ServicesContract:
         before = services.revisions("line-qa")
         canary, stable = before
         for percent in ({canary.id: 50}, {canary.id: 150, stable.id: -50}, {}):
-            with pytest.raises(DeployError):
+            with pytest.raises(Invalid):
                 services.set_traffic("line-qa", percent)
         with pytest.raises(ServiceNotFound):
             services.set_traffic("line-qa", {"nobody": 100})
@@ -206,5 +206,5 @@ class ServicesContract:
 
     def test_names_are_azure_names(self, services: Services, project: Project) -> None:
         for name in ("x", "Line", "line_qa", "-line", "line--qa", "line-", "l" * 33, "../line"):
-            with pytest.raises(DeployError):
+            with pytest.raises(Invalid):
                 services.deploy(project.request(3.0, service=name))
