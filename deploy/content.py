@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.errors import PackageRefused, StateUnavailable
@@ -65,15 +66,22 @@ def copy_code(request: PackageRequest, target: Path) -> None:
 
 def check(request: PackageRequest) -> None:
     """Refuse a request whose files are not there. Raises ``PackageRefused``."""
-    source = request.source.resolve()
-    for what, path in [("entry script", request.entry_script), *(("code folder", Path(item)) for item in request.code)]:
+    check_code(request.source, request.entry_script, request.code)
+    if not request.artifact.exists():
+        raise PackageRefused(f"the artifact of {request.model.reference} is not at {request.artifact}")
+
+
+def check_code(source: Path, entry_script: Path, code: Sequence[str]) -> None:
+    """Refuse an entry script and code folders that are not there. Raises ``PackageRefused``."""
+    source = source.resolve()
+    for what, path in [("entry script", entry_script), *(("code folder", Path(item)) for item in code)]:
         full = (source / path).resolve()
         if path.is_absolute() or not full.is_relative_to(source):
             raise PackageRefused(f"the {what} {path} is not inside the project {source}")
         if not (full.is_file() if what == "entry script" else full.is_dir()):
-            raise PackageRefused(f"the {what} {path} is not there", hint=f"look for it below {source}, or set its name")
-    if not request.artifact.exists():
-        raise PackageRefused(f"the artifact of {request.model.reference} is not at {request.artifact}")
+            setting = "model.entry_script" if what == "entry script" else "model.code"
+            hint = f"look for it below {source}, or mend {setting}"
+            raise PackageRefused(f"the {what} {path} is not there", hint=hint)
 
 
 def _copy(source: Path, target: Path) -> None:

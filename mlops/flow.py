@@ -77,6 +77,7 @@ def run_flow(app: App, *, allow_shift: bool = False) -> FlowResult:
     from pipeline.results import EvaluateResult, RegisterResult, TrainResult
 
     release = release_of(app)
+    release.check()
     model = app.settings["model.name"]
     if app.backend.target_reason:
         app.output.say(app.backend.target_reason)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model.errors import CannotDecide
+from model.gate import Rule
 from pipeline.config import PipelineConfig
 from registry.errors import NotFound, RegistryError
 
@@ -13,6 +15,48 @@ if TYPE_CHECKING:
     from model.contract import Checked
     from registry.data import DataSets, DataSetVersion
     from registry.models import ModelRegistry
+
+
+def settled(config: PipelineConfig) -> None:
+    """Refuse settings that training or the gate would refuse, before any time is spent.
+
+    Raises
+    ------
+    model.errors.BadParameter
+        A parameter is unknown, or its value not allowed.
+    model.errors.CannotDecide
+        As :func:`rule`.
+    """
+    from model import estimator, parameters
+
+    parameters.resolve(estimator.PARAMETERS, config.parameters)
+    if config.evaluate:
+        rule(config)
+
+
+def rule(config: PipelineConfig) -> Rule:
+    """The gate's rule.
+
+    Raises
+    ------
+    model.errors.CannotDecide
+        The metric is not measured for this task, or the other direction of it is better.
+    """
+    from model import dataset, metrics
+
+    known = metrics.names(dataset.TASK)
+    if config.metric not in known:
+        raise CannotDecide(
+            f"there is no metric {config.metric!r} of a {dataset.TASK} (there are: {', '.join(known)})",
+            hint="mend gate.metric in mlops.toml",
+        )
+    better = metrics.DIRECTIONS.get(config.metric, config.direction)
+    if better != config.direction:
+        raise CannotDecide(
+            f"gate.direction is {config.direction!r}, but the better {config.metric} is the {better} one",
+            hint=f'direction = "{better}" under [gate] in mlops.toml, or --set gate.direction={better}',
+        )
+    return Rule(config.metric, config.direction, config.margin)
 
 
 def locate(

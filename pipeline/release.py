@@ -14,6 +14,7 @@ from typing import Any
 
 from deploy import canary
 from deploy.canary import CanaryReport, Rule
+from deploy.content import check_code
 from deploy.errors import DeployError, ServiceNotFound
 from deploy.images import Image, ImageBuilder, PackageRequest
 from deploy.services import DeployRequest, ServiceInfo, Services, ServiceState
@@ -85,6 +86,16 @@ class Release:
             lock=lock,
             base_image=self.base_image,
         )
+
+    def check(self) -> None:
+        """Refuse, before anything is trained, what no version could be packaged with.
+
+        Raises
+        ------
+        deploy.errors.PackageRefused
+            The entry script or a folder of code is not there.
+        """
+        check_code(self.project, self.entry_script, self.code)
 
     def artifact(self, version: ModelVersion) -> Path:
         """The artifact of a version on this machine, its digest verified."""
@@ -158,8 +169,10 @@ class Release:
         request, image = self.build(version, progress)
         return self.deploy(stage, request, image, progress)
 
-    def rollback(self, stage: str, model: str, progress: Progress, *, to: int | None = None) -> AliasMove:
+    def rollback(self, stage: str, model: str, progress: Progress, *, to: int | None = None) -> AliasMove | None:
         """Go back to the version that the stage's alias named before, or to `to`.
+
+        ``None``: the alias names `to` already. Nothing is written then; what it names is brought back if it is down.
 
         The log gets a new entry first, expected to follow the one that was read, so that of two rollbacks one is told;
         then what it names is deployed. Where that fails, or does not pass, the alias goes back, and what it names then
@@ -167,12 +180,18 @@ class Release:
 
         Raises
         ------
+        pipeline.errors.PipelineError
+            There is no such stage.
         pipeline.errors.PipelineNotFound
             There is no version before.
         registry.errors.AliasMoved
             Somebody else moved the alias meanwhile.
         """
+        self.service(stage)
         now = self.registry.alias(model, stage)
+        if to is not None and to == now:
+            self.ensure(stage, model, progress)
+            return None
         target = to if to is not None else previous_version(self.registry, model, stage)
         version = self.registry.get(model, target)
         request, image = self.build(version, progress)
@@ -200,14 +219,18 @@ class Release:
 
         Raises
         ------
+        pipeline.errors.PipelineError
+            There is no such stage, or both are the same.
         pipeline.errors.PipelineConflict
             `source` names nothing that passed its smoke test.
         """
+        if self.service(source) == self.service(target):
+            raise PipelineError(f"{source!r} cannot be promoted to itself", hint=f"stages: {', '.join(self.names)}")
         number = self.registry.alias(model, source)
         if number is None:
             raise PipelineConflict(
                 f"stage {source!r} has no version of {model} that passed its smoke test",
-                hint=f"mlops deploy --stage {source} --model {model}@candidate",
+                hint=f"mlops deploy {model}@candidate --stage {source}",
             )
         return self.release_to(target, self.registry.get(model, number), progress, why=f"promoted from {source}")
 

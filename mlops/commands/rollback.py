@@ -20,6 +20,10 @@ def cli(app: App, stage: str, to: int | None) -> int:
     release, model = release_of(app), app.settings["model.name"]
     move = release.rollback(stage, model, app.output.say, to=to)
     info = release.services.get(release.service(stage))
+    if move is None:
+        text = f"{stage} names {_name(model, to)} already: nothing was written, {info.uri} {info.state.value}"
+        app.output.emit({**document(info), "move": None}, text)
+        return 0
     moved = {"from": _name(model, move.from_version), "to": _name(model, move.to_version), "sequence": move.sequence}
     app.output.emit(
         {**document(info), "move": moved}, f"{stage}: {moved['from']} -> {moved['to']}, {info.uri} {info.state.value}"

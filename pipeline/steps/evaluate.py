@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from model.errors import CannotDecide, ModelError
-from model.gate import Outcome, Rule, decide
+from model.gate import Outcome, decide
+from pipeline import checking
 from pipeline.context import StepContext
 from pipeline.results import EvaluateResult, TrainResult
 from pipeline.steps.train import HOLDOUT
@@ -29,7 +30,7 @@ def evaluate(context: StepContext) -> EvaluateResult:
     """
     config = context.config
     trained = TrainResult.read(context.result_of("train"))
-    rule = Rule(config.metric, config.direction, config.margin)
+    rule = checking.rule(config)
     production = _production(context)
     if not config.evaluate:
         result = EvaluateResult(

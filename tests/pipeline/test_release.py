@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.canary import Rule
-from deploy.errors import CanaryFailed, DeployFailed, ServiceNotFound, SmokeFailed
+from deploy.errors import CanaryFailed, DeployFailed, PackageRefused, ServiceNotFound, SmokeFailed
 from deploy.services import Answer, DeployRequest, Keys, Revision, ServiceInfo, ServiceState
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound
 from pipeline.release import Release, previous_version
@@ -229,6 +229,18 @@ def test_two_rollbacks_go_two_versions_back(release: Release) -> None:
     assert [move.to_version for move in release.registry.history("m", "production")] == [1, 2, 3, 2, 1]
 
 
+def test_a_rollback_to_what_serves_already_writes_nothing(release: Release, desk: Desk) -> None:
+    for version in register(release, 2):
+        release.release_to("production", version, silent, why="released")
+    log, deployed = list(release.registry.history("m", "production")), list(desk.deployed)
+    assert release.rollback("production", "m", silent, to=2) is None
+    assert (list(release.registry.history("m", "production")), desk.deployed) == (log, deployed)
+    desk.serving.clear()  # it is what should serve: a rollback to it says so by bringing it back
+    assert release.rollback("production", "m", silent, to=2) is None
+    assert desk.serving == {"m-production": "m:2"}
+    assert list(release.registry.history("m", "production")) == log
+
+
 def test_a_version_that_is_gone_is_skipped_on_the_way_back(release: Release) -> None:
     versions = register(release, 3)
     for version in versions:
@@ -306,6 +318,26 @@ def test_ensure_deploys_again_what_the_alias_names(release: Release, desk: Desk)
 def test_what_cannot_be_released_is_said(release: Release) -> None:
     with pytest.raises(PipelineError, match="staging"):
         release.service("staging")
+    for wrong in (
+        lambda: release.rollback("staging", "m", silent),
+        lambda: release.promote("m", silent, source="staging"),
+        lambda: release.promote("m", silent, target="staging"),
+    ):
+        with pytest.raises(PipelineError, match="there is no stage 'staging'") as caught:
+            wrong()
+        assert caught.value.hint == "stages: qa, production"
+    with pytest.raises(PipelineError, match="to itself"):
+        release.promote("m", silent, source="qa", target="qa")
+    with pytest.raises(PipelineConflict) as nothing:
+        release.promote("m", silent)
+    assert nothing.value.hint == "mlops deploy m@candidate --stage qa"
+    with pytest.raises(PackageRefused, match="entry script score/score.py"):
+        release.check()
+    (release.project / "score").mkdir()
+    (release.project / "score" / "score.py").touch()
+    with pytest.raises(PackageRefused, match="code folder model") as missing:
+        release.check()
+    assert "model.code" in (missing.value.hint or "")
     folder = release.project / "other" / "model"
     folder.mkdir(parents=True)
     (folder / "golden.json").write_text("{}")
