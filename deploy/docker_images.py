@@ -16,7 +16,7 @@ from deploy import content, locks
 from deploy.content import assemble, check
 from deploy.docker_engine import Engine, engine_errors, labels_of
 from deploy.errors import DeployFailed, PackageRefused
-from deploy.images import Image, ImageBuilder, PackageRequest, Progress
+from deploy.images import Image, ImageBuilder, PackageRequest, Progress, check_repository
 from deploy.local.files import read_json, write_json
 from deploy.packaging import check_loads, python_of
 from deploy.wheelhouse import wheelhouse
@@ -65,6 +65,7 @@ class DockerImageBuilder(ImageBuilder):
 
     def push(self, image: Image, repository: str, *, progress: Progress | None = None) -> Image:
         say = progress or _silent
+        check_repository(repository)
         _, _, tag = image.reference.rpartition(":")
         target = f"{repository}:{tag}"
         say(f"pushing {target}")

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.errors import Invalid
 from registry.models import ModelVersion
 
 Progress = Callable[[str], None]
 """Called with one line of text for a person; never with secrets."""
+
+
+_PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_PART}(?:/{_PART})*")
+
+
+def check_repository(name: str) -> None:
+    """Refuse what no registry takes as the name of a repository. Raises ``Invalid``."""
+    if not _REPOSITORY.fullmatch(name):
+        raise Invalid(
+            f"{name!r} is no REGISTRY/NAME to push to",
+            hint="lower case and without a tag, such as registry.example.com/team/diabetes",
+        )
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,11 @@ def run(arguments: list[str] | None = None) -> int:
         return done.exit_code
     except click.ClickException as error:
         error.show()
+        _document(arguments, ExitCode.USAGE, type(error).__name__, error.format_message())
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         print("mlops: interrupted", file=sys.stderr)
+        _document(arguments, ExitCode.INTERRUPTED, "Interrupted", "interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader (`mlops models list | head`) went away: nothing is wrong. Keep the interpreter from complaining
@@ -39,6 +41,15 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitCode.OK
     except Exception as error:
         return _report(error, context)
+
+
+def _document(arguments: list[str], code: int, kind: str, message: str) -> None:
+    """An error as JSON, where that is asked for: the options may not have been read when it came up."""
+    words = " ".join(arguments).replace("--output", "-o").replace("=", " ").replace("-ojson", "-o json")
+    if "-o json" in words:
+        from mlops.output import error_document
+
+        print(error_document(code, kind, message), flush=True)
 
 
 def _report(error: Exception, context: object) -> int:

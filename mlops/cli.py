@@ -38,6 +38,22 @@ COMMANDS: dict[str, tuple[str, str]] = {
 HIDDEN = {"step"}
 
 
+class _Seconds(click.FloatRange):
+    """More than none. ``nan`` compares with nothing and ``inf`` is no deadline, so the range alone lets both pass."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not number < float("inf"):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return number
+
+
+SECONDS = _Seconds(min=0, min_open=True)
+"""Type of an option that is a deadline."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is called, not when help is printed."""
 
@@ -76,6 +92,27 @@ def cli() -> None:
     mlops run --backend azure     the same flow on Azure ML
     mlops doctor                  what is installed, chosen and missing
     """
+
+
+def confirm(question: str) -> None:
+    """Ask before something is lost.
+
+    Raises
+    ------
+    mlops.app.UsageMistake
+        There is nobody to ask.
+    click.Abort
+        The answer is no.
+    """
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            from mlops.app import UsageMistake
+
+            click.echo(err=True)
+            raise UsageMistake("nobody answers the question: nothing was deleted", hint="add --yes") from None
+        raise
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:

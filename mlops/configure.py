@@ -18,6 +18,7 @@ def pipeline_config(app: App, **changes: Any) -> PipelineConfig:
 
     from pipeline import provenance
     from pipeline.config import PipelineConfig
+    from registry.who import whoami
 
     settings = app.settings
     version = settings["data.version"]
@@ -48,7 +49,7 @@ def pipeline_config(app: App, **changes: Any) -> PipelineConfig:
         "git_revision": revision,
         "git_dirty": dirty,
         "lock_digest": provenance.lock_digest(app.project),
-        "who": provenance.who(),
+        "who": whoami(),
     }
     unchanged = {name: value for name, value in changes.items() if value is not None}
     return PipelineConfig(**{**values, **unchanged})

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -37,6 +38,7 @@ _BY_EXCEPTION: dict[str, ExitCode] = {
     "registry.errors.Unavailable": ExitCode.UNAVAILABLE,
     "registry.errors.RegistryError": ExitCode.INVALID,
     "deploy.errors.ServiceNotFound": ExitCode.NOT_FOUND,
+    "deploy.errors.Invalid": ExitCode.INVALID,
     "deploy.errors.DeployConflict": ExitCode.CONFLICT,
     "deploy.errors.PackageRefused": ExitCode.INVALID,
     "deploy.errors.EngineUnavailable": ExitCode.UNAVAILABLE,
@@ -55,9 +57,15 @@ _BY_EXCEPTION: dict[str, ExitCode] = {
 }
 
 
+# What a folder, a file or a disk answers that cannot be written: no defect of the kit.
+_DISK = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EFBIG)
+)
+
+
 def exit_code_of(error: BaseException) -> ExitCode:
     """The exit code for an exception: that of its nearest class in the table, else ``UNEXPECTED``."""
-    if isinstance(error, OSError) and error.errno == 28:  # ENOSPC: no space left on device
+    if isinstance(error, OSError) and error.errno in _DISK:
         return ExitCode.UNAVAILABLE
     if type(error).__qualname__ == "StepFailed":  # a step in another process has looked its own error up already
         code = getattr(error, "exit_code", None)

@@ -86,8 +86,13 @@ class Output:
         if hint:
             print(f"  next: {hint}", file=self.stderr, flush=True)
         if self.format == "json":
-            body = {"code": kind, "exit_code": code, "message": message, "hint": hint, "details": details}
-            print(json.dumps({"error": body}, indent=2), file=self.stdout, flush=True)
+            print(error_document(code, kind, message, hint, details), file=self.stdout, flush=True)
+
+
+def error_document(code: int, kind: str, message: str, hint: str | None = None, details: str | None = None) -> str:
+    """An error as the one JSON document that a program reads."""
+    body = {"code": kind, "exit_code": code, "message": message, "hint": hint, "details": details}
+    return json.dumps({"error": body}, indent=2)
 
 
 def _cell(value: Any) -> str:

@@ -16,7 +16,20 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 WAITING, RUNNING, DONE, SKIPPED, FAILED = "waiting", "running", "done", "skipped", "failed"
-_STYLES = {WAITING: "dim", RUNNING: "bold cyan", DONE: "green", SKIPPED: "yellow", FAILED: "bold red"}
+INTERRUPTED = "interrupted"
+_STYLES = {
+    WAITING: "dim",
+    RUNNING: "bold cyan",
+    DONE: "green",
+    SKIPPED: "yellow",
+    FAILED: "bold red",
+    INTERRUPTED: "bold yellow",
+}
+
+
+def ended_by(error: BaseException) -> str:
+    """The state of a step that `error` ended."""
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else FAILED
 
 
 @dataclass
@@ -75,8 +88,8 @@ class Board:
         try:
             yield step
         except BaseException as error:
-            self._end(step, FAILED)
-            self._plain(f"      failed after {step.seconds:.1f} s: {type(error).__name__}")
+            self._end(step, ended_by(error))
+            self._plain(f"      {step.state} in {step.seconds:.1f} s")
             raise
         self._end(step, DONE if step.state == RUNNING else step.state)
         self._plain(f"      {step.state} in {step.seconds:.1f} s{': ' + step.note if step.note else ''}")

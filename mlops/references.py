@@ -19,13 +19,14 @@ def reference_of(text: str) -> str:
     if not text.startswith("@"):
         return text
     path = Path(text[1:])
+    hint = "mlops pipeline model --file writes it"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         model = document["model"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageMistake(
-            f"{path} names no model: {type(error).__name__}: {error}", hint="mlops pipeline model --file writes it"
-        ) from None
+    except OSError as error:
+        raise UsageMistake(f"cannot read {path}: {error.strerror}", hint=hint) from None
+    except (ValueError, KeyError, TypeError):
+        raise UsageMistake(f"{path} names no model: it is no JSON with a field model", hint=hint) from None
     if not isinstance(model, str):
         raise UsageMistake(f"{path} says that no model was registered: {document.get('reason')}")
     return model

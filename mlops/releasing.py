@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +40,6 @@ def who(build: str = "") -> str:
     """Who acts, for the promotion log: the build, or the user of this machine."""
     if build:
         return f"build {build}"
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's random user id has no name
-        return f"uid {os.getuid()}"
+    from registry.who import whoami
+
+    return whoami()

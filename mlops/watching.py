@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mlops.progress import DONE, FAILED, Board, Step
+from mlops.progress import DONE, Board, Step, ended_by
 
 if TYPE_CHECKING:
     from mlops.app import App
@@ -68,8 +68,8 @@ def watched(board: Board, names: Mapping[str, str]) -> Iterator[Watch]:
     watch = Watch(board, names)
     try:
         yield watch
-    except BaseException:
-        watch.close(FAILED)
+    except BaseException as error:
+        watch.close(ended_by(error))
         raise
 
 

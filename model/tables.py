@@ -34,7 +34,7 @@ def read(path: Path) -> pandas.DataFrame:
 
     if not path.exists():
         raise DataNotFound(
-            f"there is no data file at {path}", hint="check data.path, or leave it out to use the sample"
+            f"there is no data file at {path}", hint="check the path; where data.path gives none, the sample is used"
         )
     if path.is_dir():
         files = sorted(item for item in path.rglob("*") if item.suffix.lower() in SUFFIXES and item.is_file())

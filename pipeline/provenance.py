@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,14 +43,6 @@ def git(root: Path = ROOT) -> tuple[str | None, bool | None]:
         return revision, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
         return None, None
-
-
-def who() -> str:
-    """The user of this process, for the promotion log."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a numeric user without an entry in the password file
-        return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
 
 
 def _git(root: Path, *arguments: str) -> str:

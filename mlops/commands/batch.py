@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from mlops.app import App
-from mlops.cli import common_options
+from mlops.cli import SECONDS, common_options
 
 PUBLISHED_ONLY = ("build_id", "no_wait", "timeout")
 HERE_ONLY = ("jobs", "joblib_backend", "scheduler")
@@ -28,7 +28,7 @@ HERE_ONLY = ("jobs", "joblib_backend", "scheduler")
 @click.option("--published", is_flag=True, help="Let the published pipeline score them: on Azure, on its cluster.")
 @click.option("--build-id", metavar="ID", help="With --published: which build published it (default: the newest).")
 @click.option("--no-wait", is_flag=True, help="With --published: print the run's id and return.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="With --published: how long to wait (it goes on).")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="With --published: how long to wait (it goes on).")
 @common_options
 def cli(
     app: App,
@@ -103,7 +103,7 @@ def publish(app: App, build_id: str | None) -> int:
 @click.argument("run_id")
 @click.option("--output", "target", type=click.Path(path_type=Path), required=True, help="A file, or a folder.")
 @click.option("--overwrite", is_flag=True, help="Replace what is there.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long to wait for the run.")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="How long to wait for the run.")
 @common_options
 def fetch(app: App, run_id: str, target: Path, overwrite: bool, timeout: float | None) -> int:
     """Fetch the scores of a published run.

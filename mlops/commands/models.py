@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops.app import App, UsageMistake
-from mlops.cli import common_options
+from mlops.cli import common_options, confirm
 
 if TYPE_CHECKING:
     from registry.models import AliasMove, ModelVersion
@@ -105,6 +105,11 @@ def alias_(
 
     expected: Any = ... if expect is None else None if expect == "none" else _number(expect)
     to_version = None if version is None else _number(version)
+    now = registry.alias(name, alias)
+    if now == to_version and expected in (..., now) and (moves := list(registry.history(name, alias))):
+        already = f"{alias} names {f'{name}:{now}' if now else 'nothing'} already: nothing was written"
+        app.output.emit(move_json(moves[-1]), already)
+        return 0
     move = registry.set_alias(name, alias, to_version, who=whoami(), why=why, expect=expected)
     text = f"{alias} names {f'{name}:{move.to_version}' if move.to_version else 'nothing'} now"
     app.output.emit(move_json(move), f"{text} (before: {move.from_version or 'nothing'})")
@@ -156,9 +161,11 @@ def delete(app: App, model: str, yes: bool) -> int:
     name, version = parse_reference(model)
     if version is None:
         raise UsageMistake(f"{model!r} names no version", hint=f"write which one: mlops models delete {name}:VERSION")
+    registry = app.backend.registry
+    registry.get(name, version)
     if not yes:
-        click.confirm(f"Delete {name}:{version} for good?", abort=True, err=True)
-    app.backend.registry.delete(name, version)
+        confirm(f"delete {name}:{version} for good?")
+    registry.delete(name, version)
     app.output.emit({"deleted": f"{name}:{version}"}, f"deleted {name}:{version}")
     return 0
 

@@ -18,6 +18,7 @@ def cli(app: App, reference: str | None, push: str | None) -> int:
     @FILE is what `mlops pipeline model --file` wrote. Without a reference: what the alias `candidate` names. Prints the
     image's reference and digest. Where services are local processes, no image is built: the check is all that is done.
     """
+    from deploy.images import check_repository
     from deploy.packaging import check_loads
     from mlops.references import reference_of
     from mlops.releasing import release_of
@@ -26,6 +27,8 @@ def cli(app: App, reference: str | None, push: str | None) -> int:
     release = release_of(app)
     version = resolve(release.registry, reference_of(reference or f"{app.settings['model.name']}@candidate"))
     push = push or app.settings["image.push"] or None
+    if push:
+        check_repository(push)
     if release.images is None:
         if push:
             raise BackendUnavailable(f"there is no image to push: {app.backend.target_reason}", hint="mlops doctor")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops.app import App
-from mlops.cli import common_options
+from mlops.cli import SECONDS, common_options
 from mlops.scheduling import schedule
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ cli.add_command(schedule)
 @click.option("--allow-shift", is_flag=True, help="Train although the data's distribution has shifted.")
 @click.option("--search", is_flag=True, help="Search the parameters first.")
 @click.option("--no-wait", is_flag=True, help="Print the run's id and return.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long to wait (the run goes on).")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="How long to wait (the run goes on).")
 @common_options
 def run(
     app: App,
@@ -138,7 +138,7 @@ def logs(app: App, run_id: str, step: str | None) -> int:
 
 @cli.command()
 @click.argument("run_id")
-@click.option("--timeout", type=float, metavar="SECONDS", help="How long to wait.")
+@click.option("--timeout", type=SECONDS, metavar="SECONDS", help="How long to wait.")
 @common_options
 def wait(app: App, run_id: str, timeout: float | None) -> int:
     """Wait until a run ends; exits 0 when it completed, 5 when it failed, 130 when it was cancelled."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops.app import App, UsageMistake
-from mlops.cli import common_options
+from mlops.cli import common_options, confirm
 
 if TYPE_CHECKING:
     from deploy.services import ServiceInfo
@@ -46,7 +46,7 @@ def show(app: App, name: str) -> int:
 
 @cli.command(short_help="The last log lines.")
 @click.argument("name")
-@click.option("-n", "--lines", default=100, show_default=True, help="How many.")
+@click.option("-n", "--lines", type=click.IntRange(min=1), default=100, show_default=True, help="How many.")
 @common_options
 def logs(app: App, name: str, lines: int) -> int:
     """Print the last log lines of what serves."""
@@ -154,8 +154,8 @@ def delete(app: App, name: str, yes: bool) -> int:
     """Delete a service: what runs, its keys, its address. Models stay registered."""
     services = app.backend.services
     info = services.get(name)
-    if not yes and not click.confirm(f"delete {name} ({info.version}) with its keys and its address?", err=True):
-        raise click.Abort
+    if not yes:
+        confirm(f"delete {name} ({info.version}) with its keys and its address?")
     services.delete(name)
     app.output.emit({"deleted": name}, f"{name} deleted")
     return 0

@@ -7,12 +7,12 @@ from dataclasses import asdict
 import click
 
 from mlops.app import App
-from mlops.cli import common_options
+from mlops.cli import SECONDS, common_options
 
 
 @click.command(name="smoke", short_help="Smoke-test what a stage serves.")
 @click.option("--stage", default="qa", show_default=True, help="qa or production.")
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds until the deadline.")
+@click.option("--timeout", type=SECONDS, default=60.0, show_default=True, help="Seconds until the deadline.")
 @common_options
 def cli(app: App, stage: str, timeout: float) -> int:
     """Send the golden request of the version that the stage's alias names, and compare the answer and its digest.
@@ -23,6 +23,7 @@ def cli(app: App, stage: str, timeout: float) -> int:
     from registry.models import resolve
 
     release = release_of(app)
+    release.service(stage)
     version = resolve(release.registry, f"{app.settings['model.name']}@{stage}")
     report = release.smoke(stage, version, timeout=timeout)
     app.output.emit(

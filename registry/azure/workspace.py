@@ -88,7 +88,7 @@ def require_sdk() -> None:
         import azureml.core  # noqa: F401
     except ImportError as error:
         raise Unavailable(
-            f"the Azure backend needs azureml-core ({error})", hint="pip install -r requirements/locks/azure-3.X.txt"
+            f"the Azure backend needs azureml-core ({error})", hint="make azure"
         ) from error
 
 

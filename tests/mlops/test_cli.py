@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -62,6 +63,11 @@ def test_every_command_of_the_table_exists_and_has_help(capfd: pytest.CaptureFix
         (["doctor", "--set", "novalue"], "KEY=VALUE"),
         (["doctor", "--backend", "aws"], "local, azure"),
         (["doctor", "--set", "gate.metrik=1"], "gate.metrik"),
+        (["smoke", "--timeout", "-1"], "range"),
+        (["smoke", "--timeout", "nan"], "not a number of seconds"),
+        (["pipeline", "wait", "--timeout", "inf", "x"], "not a number of seconds"),
+        (["services", "logs", "x", "-n", "0"], "range"),
+        (["deploy", "@no-such-file"], "cannot read no-such-file: No such file"),
     ],
 )
 def test_a_usage_mistake_exits_2_without_a_traceback(
@@ -78,6 +84,13 @@ def test_with_json_an_error_is_the_one_document(capsys: pytest.CaptureFixture[st
     document = json.loads(capsys.readouterr().out)
     assert document["error"]["exit_code"] == 2
     assert "gate.metric" in document["error"]["hint"]
+    for words in (["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"]):
+        assert run(["rollback", "--to", "x", *words]) == ExitCode.USAGE
+        error = json.loads(capsys.readouterr().out)["error"]
+        assert (error["code"], error["exit_code"]) == ("BadParameter", 2)
+        assert "'x'" in error["message"]
+    assert run(["rollback", "--to", "x"]) == ExitCode.USAGE
+    assert capsys.readouterr().out == ""
 
 
 def test_doctor_says_what_is_chosen_and_where_from(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,5 +116,52 @@ def test_every_exception_of_the_mapping_exists() -> None:
 
 
 def test_a_full_disk_is_unavailable_not_unexpected() -> None:
-    assert exit_code_of(OSError(28, os.strerror(28))) is ExitCode.UNAVAILABLE
+    for number in (errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.ENOTDIR, errno.EACCES):
+        assert exit_code_of(OSError(number, os.strerror(number))) is ExitCode.UNAVAILABLE
     assert exit_code_of(ValueError("x")) is ExitCode.UNEXPECTED
+
+
+def test_the_fake_says_what_it_needs_that_is_not_installed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib import metadata
+
+    known = metadata.distribution
+
+    def bare(name: str) -> metadata.Distribution:
+        if name == "cryptography":
+            raise metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(metadata, "distribution", bare)
+    assert run(["fakes", "serve"]) == ExitCode.UNAVAILABLE
+    error = capsys.readouterr().err
+    assert "the fake of Azure ML needs cryptography" in error
+    assert "next: make azure" in error
+
+
+def test_names_in_settings_follow_the_rules_of_those_who_take_them() -> None:
+    from deploy.errors import Invalid
+    from deploy.local import state
+    from mlops.settings_table import NAMED, SERVICE
+    from registry import names
+    from registry.errors import InvalidName
+
+    for name in ("a", "ab", "abc", "A-1", "a.b", "a.", "-a", "a-", "a--b", "a b", "", "_a", "a_b", "x" * 32, "x" * 33):
+        for shape, rule, refusal in (
+            (NAMED, names.check_name, InvalidName),
+            (SERVICE, state.check_name, Invalid),
+        ):
+            try:
+                rule(name)
+                allowed = True
+            except refusal:
+                allowed = False
+            assert bool(re.fullmatch(shape.pattern, name)) == allowed, (name, shape)
+
+
+def test_the_same_name_acts_whatever_the_command() -> None:
+    from mlops.releasing import who
+    from registry.who import whoami
+
+    assert (who(), who("41")) == (whoami(), "build 41")

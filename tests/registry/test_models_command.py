@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,34 @@ def test_show(models: Caller) -> None:
     assert models.json("show", "m")["version"] == "3"
     error = models.json("show", "m:4", code=3)["error"]
     assert (error["code"], error["exit_code"]) == ("NotFound", 3)
+
+
+def test_an_alias_that_names_the_version_already_is_not_moved(models: Caller) -> None:
+    models("alias", "m", "qa", "2", "--why", "first")
+    before = models.json("history", "m")
+    assert models("alias", "m", "qa", "2") == "qa names m:2 already: nothing was written\n"
+    assert models.json("alias", "m", "qa", "2", "--expect", "2") == before[-1]
+    models("alias", "m", "qa", "2", "--expect", "1", code=4)
+    assert models.json("history", "m") == before
+    models("alias", "m", "qa", "--remove")
+    assert models("alias", "m", "qa", "--remove") == "qa names nothing already: nothing was written\n"
+    assert len(models.json("history", "m")) == 2
+
+
+def test_before_a_version_is_deleted_it_is_looked_for_and_somebody_asked(
+    models: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models("delete", "m:9", code=3)
+    assert "for good?" not in models.errors
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    models("delete", "m:1", code=2)
+    assert "nothing was deleted" in models.errors
+    assert "next: add --yes" in models.errors
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    models("delete", "m:1", code=130)
+    assert models.json("show", "m:1")["reference"] == "m:1"
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert models("delete", "m:1") == "deleted m:1\n"
 
 
 def test_aliases(models: Caller) -> None:
