@@ -94,7 +94,7 @@ test-newest: ## the Azure tests with the newest SDK that requirements/azure.in a
 
 .PHONY: integration
 integration: $(VENV)/.dev ## the tests that need Docker
-	$(PYTEST) integration tests -m docker
+	$(PYTEST) $(wildcard integration) tests -m docker
 
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy, import rules
@@ -179,6 +179,10 @@ PYENVS := $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.1[0-3].*/bin/
 .PHONY: tox
 tox: $(VENV)/.dev ## the fast tests on every supported Python that is installed
 	$(BIN)/tox run $(if $(PYENVS),--discover $(PYENVS))
+
+.PHONY: clusters
+clusters: $(VENV)/.dev ## search and batch scoring on real Dask and Ray clusters that lose a worker
+	$(BIN)/tox run -e dask,ray
 
 # ---- the scoring host ------------------------------------------------------------------------------------------
 MINUTES ?= 5
