@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 TIMED_OUT = 124
@@ -75,12 +76,9 @@ def run(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
+    # Jobs that a shell started in the background ignore the interrupt, and outlive it: they are killed in any case.
     for number in (signal.SIGINT, signal.SIGKILL):
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
             process.wait(10)
-            return
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
