@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from types import TracebackType
+
+from fakes.executor.jobs import JobGone
 
 FLUSH_SECONDS = 0.5
 FLUSH_BYTES = 65536
@@ -64,5 +67,6 @@ class Log:
                 self._append(data)
 
     def _loop(self) -> None:
-        while not self._stop.wait(FLUSH_SECONDS):
-            self.flush()
+        with contextlib.suppress(JobGone):  # whoever runs the job finds it out by itself
+            while not self._stop.wait(FLUSH_SECONDS):
+                self.flush()

@@ -117,8 +117,9 @@ def execute(job: Job, workspace: Workspace, run_id: str, task: Task) -> Outcome:
     container = run["dataContainerId"]
 
     def append(data: bytes) -> None:
-        for name in task.logs:
-            storage.append_artifact(job.state, workspace, container, name, data)
+        with job.locked() as state:  # nothing of a deleted workspace's run gets into the next one
+            for name in task.logs:
+                storage.append_artifact(state, workspace, container, name, data)
 
     timeout = task.configuration.get("maxRunDurationSeconds")
     with Log(append) as log:

@@ -29,6 +29,9 @@ _CHANGEABLE = (
 _AT_CREATION = ("storageAccount", "keyVault", "hbiWorkspace", "encryption")
 # Kinds of resources that a workspace names and the fake does not have.
 NAMES_ONLY = ("microsoft.keyvault/vaults", "microsoft.insights/components", "microsoft.containerregistry/registries")
+# What the SDK's template has besides; nothing asks for it.
+_TOLD_ONLY = ("microsoft.resources/deployments", "microsoft.operationalinsights/workspaces")
+_STORAGE_TYPE = "microsoft.storage/storageaccounts"
 _WORKSPACE_TYPE = "microsoft.machinelearningservices/workspaces"
 
 
@@ -163,7 +166,7 @@ class ArmBackend(Backend):
         A storage account goes with its blobs; vaults, insights and registries are names only. There are no others.
         """
         self.state.tenancy.group(subscription, group)
-        if kind.casefold() == "microsoft.storage/storageaccounts":
+        if kind.casefold() == _STORAGE_TYPE:
             return self.state.backend(BlobBackend).delete_account(name.lower())
         return kind.casefold() in NAMES_ONLY
 
@@ -203,31 +206,25 @@ class ArmBackend(Backend):
         given = properties.get("parameters") or {}
         parameters = {k: v.get("defaultValue") for k, v in (template.get("parameters") or {}).items()}
         parameters |= {k: v.get("value") for k, v in given.items()}
+        resources = [_resource(resource, parameters) for resource in template.get("resources") or []]
         made = Deployment(name, template, parameters, self.state.ids.guid())
 
         def finish(operation: Operation) -> None:
             if operation.status != "Succeeded":
                 return
-            for resource in template.get("resources") or []:
-                made.outputs.append(self._create(subscription, group, resource, parameters))
+            for kind, resource, document in resources:
+                made.outputs.append(self._create(subscription, group, kind, resource, document))
 
         self.state.operations.start("deployment", name, on_end=finish, operation_id=made.operation_id)
         self.deployments[f"{_group_id(subscription, group)}/{name}".casefold()] = made
         return made
 
-    def _create(self, subscription: str, group: str, resource: Mapping[str, Any], parameters: dict[str, Any]) -> str:
-        kind, name = str(resource.get("type", "")), str(_value(resource.get("name"), parameters))
+    def _create(self, subscription: str, group: str, kind: str, name: str, document: Mapping[str, Any]) -> str:
         if kind.casefold() == _WORKSPACE_TYPE:
-            location = _value(resource.get("location"), parameters) or self.state.settings.region
-            known = self.state.tenancy.group(subscription, group)
-            body = {
-                "location": location if isinstance(location, str) and "[" not in location else known.location,
-                "tags": _value(resource.get("tags"), parameters) or {},
-                "sku": {"name": _value((resource.get("sku") or {}).get("name"), parameters) or "Basic"},
-                "identity": resource.get("identity") or {},
-                "properties": {k: _value(v, parameters) for k, v in (resource.get("properties") or {}).items()},
-            }
-            self.put_workspace(subscription, group, name, body)
+            location = document["location"] or self.state.tenancy.group(subscription, group).location
+            self.put_workspace(subscription, group, name, {**document, "location": location})
+        elif kind.casefold() == _STORAGE_TYPE:
+            self.state.tenancy.add_account(name.lower())
         return f"{_group_id(subscription, group)}/providers/{kind}/{name}"
 
     def deployment(self, subscription: str, group: str, name: str) -> Deployment:
@@ -242,12 +239,43 @@ def _group_id(subscription: str, group: str) -> str:
     return f"/subscriptions/{subscription}/resourceGroups/{group}"
 
 
+def _resource(resource: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Return type, name and document of a resource in a template.
+
+    Raises
+    ------
+    AzureError
+        501: it is of a kind that the fake does not make, or says what it is by functions of templates.
+    """
+    kind = str(resource.get("type", ""))
+    if kind.casefold() not in (_WORKSPACE_TYPE, _STORAGE_TYPE, *NAMES_ONLY, *_TOLD_ONLY):
+        raise _not_offered(f"The type {kind} in a template")
+    name = str(_value(resource.get("name"), parameters))
+    if kind.casefold() != _WORKSPACE_TYPE:
+        return kind, name, {}
+    location = resource.get("location")
+    own = isinstance(location, str) and location.startswith("[resourceGroup()")
+    return (
+        kind,
+        name,
+        {
+            "location": None if own else _value(location, parameters),
+            "tags": _value(resource.get("tags"), parameters) or {},
+            "sku": {"name": _value((resource.get("sku") or {}).get("name"), parameters) or "Basic"},
+            "identity": resource.get("identity") or {},
+            "properties": {k: _value(v, parameters) for k, v in (resource.get("properties") or {}).items()},
+        },
+    )
+
+
 def _value(value: Any, parameters: Mapping[str, Any]) -> Any:
-    """Return a template value: ``[parameters('x')]`` is looked up, everything else is taken as it is."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"\[parameters\('([^']+)'\)\]", value)
-        return parameters.get(match.group(1)) if match else value
-    return value
+    """Return a template value: ``[parameters('x')]`` is looked up, other functions are not known."""
+    if not isinstance(value, str) or not value.startswith("[") or value.startswith("[["):
+        return value
+    match = re.fullmatch(r"\[parameters\('([^']+)'\)\]", value)
+    if match is None:
+        raise _not_offered(f"The template function {value}")
+    return parameters.get(match.group(1))
 
 
 def _last(resource: Any) -> str:

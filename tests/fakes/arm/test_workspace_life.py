@@ -185,6 +185,46 @@ def test_resources_are_found_by_the_filters_that_are_known(azure, auth):
     assert names("tagName eq 'team' and tagValue eq 'red'") == 501
 
 
+def _deploy(azure, auth, *resources, **parameters):
+    s = azure.settings
+    url = f"{ARM}/subscriptions/{s.subscription_id}/resourcegroups/{s.resource_group}"
+    template = {"parameters": {name: {"type": "string"} for name in parameters}, "resources": list(resources)}
+    values = {name: {"value": value} for name, value in parameters.items()}
+    body = {"properties": {"mode": "Incremental", "template": template, "parameters": values}}
+    url += "/providers/Microsoft.Resources/deployments/mine"
+    return requests.put(url, json=body, headers=auth, params={"api-version": "2020-06-01"})
+
+
+def test_a_template_of_ones_own(azure, auth):
+    kind = "Microsoft.MachineLearningServices/workspaces"
+    workspace = {"type": kind, "name": "[parameters('name')]", "location": "[resourceGroup().location]"}
+    storage = {"type": "Microsoft.Storage/storageAccounts", "name": "mydata", "location": "westeurope"}
+    assert _deploy(azure, auth, storage, workspace, name="from-template").status_code == 201
+    assert azure.state.workspace("from-template").location == "westeurope"
+    assert "mydata" in azure.state.tenancy.accounts
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        {"type": "Microsoft.MachineLearningServices/workspaces/computes", "name": "a/b"},
+        {"type": "Microsoft.Storage/storageAccounts", "name": "[concat('my', 'data')]"},
+        {
+            "type": "Microsoft.MachineLearningServices/workspaces",
+            "name": "other",
+            "location": "westeurope",
+            "properties": {"storageAccount": "[resourceId('Microsoft.Storage/storageAccounts', 'x')]"},
+        },
+    ],
+    ids=["type", "name", "property"],
+)
+def test_a_template_that_the_fake_cannot_follow_makes_nothing(azure, auth, resource):
+    before = azure.state.export()["tenancy"]
+    answer = _deploy(azure, auth, {"type": "Microsoft.Storage/storageAccounts", "name": "mydata"}, resource)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (501, "NotImplementedByFake")
+    assert azure.state.export()["tenancy"] == before
+
+
 def test_a_resource_provider_that_is_none(azure, auth):
     url = f"{ARM}/subscriptions/{azure.settings.subscription_id}/providers"
     known = requests.get(f"{url}/Microsoft.MachineLearningServices", headers=auth, params=VERSION)
