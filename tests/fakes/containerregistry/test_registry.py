@@ -121,3 +121,11 @@ def test_tokens_of_azure_and_registries_that_are_nobodys(azure: Any) -> None:
     assert requests.get("https://nobodys.azurecr.io/v2/").status_code == 404
     log = json.dumps(azure.state.requests.documents())
     assert "nobodys" in log and azure.token() not in log
+
+
+def test_workspaces_with_one_registry_may_both_use_it(azure: Any) -> None:
+    s, name = azure.settings, azure.state.workspace().container_registry
+    other = azure.state.tenancy.add_workspace(s.subscription_id, s.resource_group, "other", s.region, registry=name)
+    for workspace in (azure.state.workspace(), other):
+        password = azure.state.backend(ArmBackend).registry_password(workspace)
+        assert requests.get(f"https://{name}.azurecr.io/v2/", auth=(name, password)).status_code == 200
