@@ -17,6 +17,7 @@ from deploy.azure.common import (
     check_answer,
     created,
     ours,
+    overtaken,
     ready,
     tags_of,
     undoing,
@@ -92,7 +93,14 @@ class Aci:
         except DeployConflict:
             raise  # another deployment is under way: nothing of ours to take back, and theirs must stay
         except BaseException as error:
-            if MODEL in before:
+            now, healthy = self._serving(request.service)
+            if now not in ("", model.reference, before.get(MODEL)):
+                if isinstance(error, Exception):
+                    raise overtaken(request, now, error) from error
+                raise
+            # What Azure has not taken is not taken back: the service would stop to be put into its own place.
+            untouched = healthy and now != model.reference
+            if MODEL in before and not untouched:
                 back = f"putting {before[MODEL]} back"
                 say(back)
                 with undoing(error, back, say):
@@ -106,6 +114,14 @@ class Aci:
 
         with ours(f"service {service}"):
             return Webservice(self._workspace.sdk, service)
+
+    def _serving(self, service: str) -> tuple[str, bool]:
+        """The model version that is deployed now, and whether it is healthy; nothing where Azure does not say."""
+        try:
+            item = self._read(service)
+        except DeployError:
+            return "", False
+        return str((item.tags or {}).get(MODEL, "")), STATES.get(item.state) is ServiceState.HEALTHY
 
     def _send(self, request: DeployRequest, service: Any, reference: str, tags: dict[str, str]) -> None:
         from azureml.core import Model

@@ -19,6 +19,7 @@ from deploy.azure.common import (
     check_answer,
     created,
     ours,
+    overtaken,
     ready,
     settle,
     tags_of,
@@ -65,6 +66,11 @@ class Aks:
                 check_answer(endpoint, request, timeout)
             endpoint = ready(lambda: self._read(request.service), request, timeout, version=name)
         except BaseException as error:
+            others = self._others(request.service, {*before, name})
+            if others:  # their shares are theirs, and what is left of ours goes with their next change
+                if isinstance(error, Exception):
+                    raise overtaken(request, others, error) from error
+                raise
             back = f"taking {request.package.model.reference} back"
             say(back)
             with undoing(error, back, say):
@@ -168,6 +174,14 @@ class Aks:
             with undoing(error, back, say):
                 self._remove(self._read(request.service), [name], timeout)
             raise
+
+    def _others(self, service: str, known: set[str]) -> str:
+        """Models of versions with traffic that are none of those known: of another release."""
+        try:
+            found = self.revisions(self._read(service))
+        except DeployError:
+            return ""
+        return ", ".join(sorted(item.model or item.id for item in found if item.traffic and item.id not in known))
 
     def _move(self, endpoint: Any, shares: Mapping[str, int], timeout: float) -> None:
         """Lower first, then raise: the sum may never pass 100. The biggest share becomes the default."""

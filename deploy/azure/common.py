@@ -194,6 +194,15 @@ def undoing(error: BaseException, what: str, say: Progress) -> Iterator[None]:
             raise type(error)(f"{error}; {text}", phase=error.phase, logs=error.logs, hint=hint) from error
 
 
+def overtaken(request: DeployRequest, by: str, error: BaseException) -> DeployConflict:
+    """Another release has come after this one, which failed with `error` and leaves the other as it is."""
+    return DeployConflict(
+        f"another release has put {by} on {request.service} while {request.package.model.reference} was released:"
+        f" {str(error) or type(error).__name__}",
+        hint=f"mlops services show {request.service}",
+    )
+
+
 def check_answer(item: Any, request: DeployRequest, timeout: float) -> None:
     """The smoke test, as part of a deployment. Raises ``SmokeFailed``, ``DeployTimeout``."""
     with ours(f"keys of {request.service}"):

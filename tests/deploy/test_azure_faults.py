@@ -302,6 +302,45 @@ def test_of_two_deployments_at_once_one_is_told_of_the_other(
     assert [item.traffic for item in services.revisions("line-qa")] == [100]
 
 
+def test_a_release_does_not_take_back_the_one_that_came_after_it(
+    services: AzureServices, project: Project, azure: Azure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.deploy(project.request(3.0))
+    first, second = project.request(4.0), project.request(5.0)
+
+    def too_late(*given: Any) -> None:
+        with monkeypatch.context() as patch:
+            for module in ("aks", "aci"):
+                patch.setattr(f"deploy.azure.{module}.check_answer", check_answer)
+            services.deploy(second)
+        check_answer(*given)
+
+    for module in ("aks", "aci"):
+        monkeypatch.setattr(f"deploy.azure.{module}.check_answer", too_late)
+    with pytest.raises(DeployConflict, match=f"another release .*{second.package.model.reference}") as told:
+        services.deploy(first, progress=azure.say)
+    assert told.value.hint == "mlops services show line-qa"
+    assert not any("back" in line for line in azure.said)
+    assert answer_of(services) == 10.0
+    now = services.get("line-qa")
+    assert (now.state, now.version) == (ServiceState.HEALTHY, second.package.model.reference)
+    assert [item.traffic for item in services.revisions("line-qa")] == [100]
+
+
+def test_what_azure_has_not_taken_is_not_taken_back(
+    services: AzureServices, project: Project, azure: Azure, fake: Fake
+) -> None:
+    services.deploy(project.request(3.0))
+    fake.state.faults.add("Services_Update", status=400, times=1)
+    updates = fake.state.requests.counts().get("Services_Update", 0)
+    with pytest.raises(EngineUnavailable):
+        services.deploy(project.request(4.0), progress=azure.say)
+    # QA would be away while the version that serves is put into its own place
+    assert fake.state.requests.counts()["Services_Update"] == updates + 1
+    assert not any("back" in line for line in azure.said)
+    assert answer_of(services) == 6.0
+
+
 def test_what_is_not_seen_to_be_healthy_is_taken_back(
     services: AzureServices, project: Project, azure: Azure, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
