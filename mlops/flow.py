@@ -13,6 +13,8 @@ from mlops.releasing import release_of
 from mlops.watching import watched
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
     from deploy.images import Image, PackageRequest
     from deploy.services import ServiceInfo
     from pipeline.release import Release
@@ -92,7 +94,8 @@ def run_flow(app: App, *, allow_shift: bool = False) -> FlowResult:
             image, services = None, _keep(release, board, model)
         else:
             version = release.registry.get(model, registered.version)
-            image, services = _release(release, board, version, verdict.reason)
+            judged = _number(verdict.compared_with) if app.settings["gate.evaluate"] else ...
+            image, services = _release(release, board, version, verdict.reason, judged)
     return _result(app, release, trained, verdict, registered, before, image, services)
 
 
@@ -105,15 +108,21 @@ def _train(app: App, board: Board, allow_shift: bool) -> PipelineStatus:
     return status
 
 
+def _number(reference: str | None) -> int | None:
+    return None if reference is None else int(reference.rpartition(":")[2])
+
+
 def _release(
-    release: Release, board: Board, version: ModelVersion, why: str
+    release: Release, board: Board, version: ModelVersion, why: str, judged: int | EllipsisType | None
 ) -> tuple[Image | None, dict[str, ServiceInfo]]:
     with board.step("package") as step:
         request, image = release.build(version, board.say)
         step.note = image.reference if image else "no image needed"
     services = {}
     for stage in release.names:
-        services[stage] = _stage(release, board, stage, version, request, image, why)
+        # QA takes whichever comes; production only what is better than the version that is there.
+        expect = judged if stage == "production" else ...
+        services[stage] = _stage(release, board, stage, version, request, image, why, expect)
     return image, services
 
 
@@ -125,12 +134,15 @@ def _stage(
     request: PackageRequest,
     image: Image | None,
     why: str,
+    expect: int | EllipsisType | None,
 ) -> ServiceInfo:
     with board.step(f"deploy to {stage}") as step:
+        if expect is not ...:
+            release.still(stage, version.name, expect)
         info = release.deploy(stage, request, image, board.say)
         step.note = info.uri
     with board.step(f"smoke test {stage}") as step:
-        release.prove(stage, version, board.say, why=why)
+        release.prove(stage, version, board.say, why=why, expect=expect)
         step.note = f"{version.reference} repeats its golden prediction"
     return info
 

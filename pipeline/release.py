@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 from deploy import canary
@@ -142,11 +143,29 @@ class Release:
         key = self.services.keys(info.name).primary
         return smoke(info.uri, read_golden(self.artifact(version)), version.digest, key=key, timeout=timeout)
 
-    def promoted(self, stage: str, version: ModelVersion, why: str) -> AliasMove | None:
+    def promoted(
+        self, stage: str, version: ModelVersion, why: str, *, expect: int | EllipsisType | None = ...
+    ) -> AliasMove | None:
         """Let the stage's alias name the version that its smoke test passed; nothing if it does already."""
         if self.registry.alias(version.name, stage) == version.version:
             return None
-        return self.registry.set_alias(version.name, stage, version.version, who=self.who, why=why)
+        return self.registry.set_alias(version.name, stage, version.version, who=self.who, why=why, expect=expect)
+
+    def still(self, stage: str, model: str, judged: int | None) -> None:
+        """Refuse to release a candidate that was judged against another version than the one that is there now.
+
+        Raises
+        ------
+        pipeline.errors.PipelineConflict
+            Another release came between.
+        """
+        now = self.registry.alias(model, stage)
+        if now != judged:
+            before, after = (f"{model}:{number}" if number else "nothing" for number in (judged, now))
+            raise PipelineConflict(
+                f"{stage} names {after} now; the candidate was judged against {before}",
+                hint="mlops run judges one against what is there now",
+            )
 
     def ensure(self, stage: str, model: str, progress: Progress) -> ServiceInfo | None:
         """Bring a stage's service back if it is down, from the version that its alias names.
@@ -293,14 +312,23 @@ class Release:
             found += [{**request, "data": [row]} for row in rows] if isinstance(rows, list) and rows else [request]
         return [json.dumps(item).encode() for item in found]
 
-    def prove(self, stage: str, version: ModelVersion, progress: Progress, *, why: str) -> None:
+    def prove(
+        self,
+        stage: str,
+        version: ModelVersion,
+        progress: Progress,
+        *,
+        why: str,
+        expect: int | EllipsisType | None = ...,
+    ) -> None:
         """Smoke-test what was deployed, and let the stage's alias name it.
 
         A version that fails has its traffic already: what the alias names is deployed again, so that a release that
-        failed leaves the version before serving.
+        failed leaves the version before serving. So it is where the alias does not name `expect` any more.
         """
         try:
             self.smoke(stage, version)
+            self.promoted(stage, version, why, expect=expect)
         except BaseException:
             before = self.registry.alias(version.name, stage)
             if before not in (None, version.version):
@@ -310,7 +338,6 @@ class Release:
                 except Exception as also:
                     progress(f"putting {version.name}:{before} back did not work either: {also}")
             raise
-        self.promoted(stage, version, why)
 
 
 def previous_version(registry: ModelRegistry, model: str, alias: str) -> int:

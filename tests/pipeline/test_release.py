@@ -285,6 +285,23 @@ def test_a_rollback_that_fails_after_its_deployment_gives_way_again(
     assert said[-1] == "putting m:2 back did not work either: m:2 does not come up"
 
 
+def test_of_two_releases_at_once_the_later_is_told(release: Release, desk: Desk) -> None:
+    one, two, three = register(release, 3)
+    release.still("production", "m", None)
+    release.release_to("production", one, silent, why="released")
+    release.still("production", "m", 1)
+    # Both were judged against version 1; two was quicker, and three may be worse than it.
+    release.release_to("production", two, silent, why="released")
+    with pytest.raises(PipelineConflict, match="production names m:2 now; the candidate was judged against m:1"):
+        release.still("production", "m", 1)
+    request, image = release.build(three, silent)
+    release.deploy("production", request, image, silent)
+    with pytest.raises(AliasMoved):
+        release.prove("production", three, silent, why="better", expect=1)
+    assert desk.serving == {"m-production": "m:2"}
+    assert [move.to_version for move in release.registry.history("m", "production")] == [1, 2]
+
+
 def test_of_two_rollbacks_at_once_one_is_told(release: Release, desk: Desk) -> None:
     one, two, three = register(release, 3)
     for version in (one, two, three):
@@ -331,7 +348,7 @@ def test_what_cannot_be_released_is_said(release: Release) -> None:
     with pytest.raises(PipelineConflict) as nothing:
         release.promote("m", silent)
     assert nothing.value.hint == "mlops deploy m@candidate --stage qa"
-    with pytest.raises(PackageRefused, match="entry script score/score.py"):
+    with pytest.raises(PackageRefused, match=r"entry script score/score\.py"):
         release.check()
     (release.project / "score").mkdir()
     (release.project / "score" / "score.py").touch()
