@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy import content
-from deploy.errors import DeployError, DeployFailed, Invalid, ServiceNotFound
+from deploy.errors import DeployError, DeployFailed, EngineUnavailable, Invalid, ServiceNotFound
 from deploy.images import Progress
 from deploy.local.front import Front
 from deploy.local.signals import interrupt_deferred
@@ -36,7 +36,7 @@ def deploy(services: LocalServices, request: DeployRequest, traffic: int, timeou
     folder = ServiceFolder(services.root, request.service)
     folder.create()
     record = _record(folder, request, services.target)
-    sweep(services, folder, record)
+    sweep(services, folder, record, progress)
     if traffic < 100 and record.main() is not None:
         ensure(services, folder, record, progress)  # those that share the traffic must be there
     item = _new_revision(record, request, services.target)
@@ -56,12 +56,12 @@ def deploy(services: LocalServices, request: DeployRequest, traffic: int, timeou
             with interrupt_deferred():
                 _undo(services, folder, item, error)
         raise
-    retire(services, folder, record)
+    retire(services, folder, record, progress)
 
 
 def ensure(services: LocalServices, folder: ServiceFolder, record: ServiceRecord, progress: Progress) -> None:
     """Start again what should run but does not."""
-    sweep(services, folder, record)
+    sweep(services, folder, record, progress)
     if record.main() is None:
         raise DeployError(f"service {record.name!r} has no revision to start", hint="deploy a version to it")
     for item in record.revisions:
@@ -82,7 +82,9 @@ def ensure(services: LocalServices, folder: ServiceFolder, record: ServiceRecord
         folder.write(record)
 
 
-def retire(services: LocalServices, folder: ServiceFolder, record: ServiceRecord) -> None:
+def retire(
+    services: LocalServices, folder: ServiceFolder, record: ServiceRecord, progress: Progress | None = None
+) -> None:
     """Stop the revisions that get no traffic any more, each when its last request has been answered."""
     for item in [item for item in record.revisions if item.phase == DRAINING]:
         try:
@@ -90,13 +92,15 @@ def retire(services: LocalServices, folder: ServiceFolder, record: ServiceRecord
                 Front(folder).drained(record.port, record.generation, item.id, DRAIN_SECONDS)
         finally:
             with interrupt_deferred():
-                _forget(services, folder, record, item, grace=DRAIN_SECONDS)
+                _forget_if_possible(services, folder, record, item, DRAIN_SECONDS, progress)
 
 
-def sweep(services: LocalServices, folder: ServiceFolder, record: ServiceRecord) -> None:
+def sweep(
+    services: LocalServices, folder: ServiceFolder, record: ServiceRecord, progress: Progress | None = None
+) -> None:
     """Clear away what a deployment that was killed has left. Only for whoever holds the service's lock."""
     for item in [item for item in record.revisions if item.phase in (STARTING, DRAINING)]:
-        _forget(services, folder, record, item, grace=2.0)
+        _forget_if_possible(services, folder, record, item, 2.0, progress)
     known = {item.id for item in record.revisions}
     for name in folder.revision_folders():
         if name not in known:
@@ -210,6 +214,22 @@ def _keep_log(root: Path, service: str, text: str) -> Path:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return path
+
+
+def _forget_if_possible(
+    services: LocalServices,
+    folder: ServiceFolder,
+    record: ServiceRecord,
+    item: RevisionRecord,
+    grace: float,
+    progress: Progress | None,
+) -> None:
+    """Nobody asks for it any more: an engine that is away is no reason to fail what has nothing to do with it."""
+    try:
+        _forget(services, folder, record, item, grace=grace)
+    except EngineUnavailable as error:
+        if progress is not None:
+            progress(f"{folder.name} {item.id} ({item.model}) is removed by a later change of the service: {error}")
 
 
 def _forget(

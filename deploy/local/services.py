@@ -264,9 +264,12 @@ class LocalServices(Services):
             return ServiceState.UNHEALTHY, "stopped"
         if not Front(folder).alive:
             return ServiceState.UNHEALTHY, "its gateway is not running"
-        down = [item.id for item in serving if self._revision_state(folder, record, item) != ServiceState.HEALTHY]
-        if down:
-            return ServiceState.UNHEALTHY, f"revision {down[0]} is not running"
+        for item in serving:
+            try:
+                if not self.is_alive(folder, item):
+                    return ServiceState.UNHEALTHY, f"revision {item.id} is not running"
+            except EngineUnavailable as error:
+                return ServiceState.UNHEALTHY, f"revision {item.id} cannot be looked at: {error}"
         return ServiceState.HEALTHY, None
 
 
