@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
-from mlops.app import UsageMistake
+from mlops.app import BackendUnavailable, UsageMistake
 
 ROOT = Path(__file__).resolve().parents[1]
 # What is about the kit, not about a project made with it.
@@ -20,6 +21,7 @@ OF_THE_SAMPLE = (
     "tests/rehearse",
     "tests/delivery",
     "tests/mlops/test_flow",
+    "tests/mlops/test_backends_page.py",
     "tests/deploy/test_docker_is_marked.py",
     "integration",
 )
@@ -122,6 +124,8 @@ def make(name: str, target: Path, *, sample: bool, source: Path = ROOT) -> list[
     ------
     mlops.app.UsageMistake
         The name is not allowed, or something is in the way.
+    mlops.app.BackendUnavailable
+        The folder cannot be written to; what was written is gone again.
     """
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise UsageMistake(
@@ -130,17 +134,26 @@ def make(name: str, target: Path, *, sample: bool, source: Path = ROOT) -> list[
         )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageMistake(f"{target} is in the way: it exists and is not empty", hint="choose another folder")
-    for path in _files(source):
-        if path.parts[0] in LEFT_OUT or str(path) in LEFT_OUT:
-            continue
-        if not sample and any(str(path).startswith(prefix) for prefix in OF_THE_SAMPLE):
-            continue
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(source / path, target / path)
-    _rename(name, target)
+    files = [path for path in _files(source) if path.parts[0] not in LEFT_OUT and str(path) not in LEFT_OUT]
     if not sample:
-        (target / "model" / "dataset.py").write_text(_DATASET.format(name=name), encoding="utf-8")
-        (target / "tests" / "test_project.py").write_text(_TEST, encoding="utf-8")
+        files = _without(OF_THE_SAMPLE, files, source)
+    there = target.exists()
+    try:
+        for path in files:
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source / path, target / path)
+        _rename(name, target)
+        if not sample:
+            (target / "model" / "dataset.py").write_text(_DATASET.format(name=name), encoding="utf-8")
+            (target / "tests" / "test_project.py").write_text(_TEST, encoding="utf-8")
+    except OSError as error:
+        for item in target.iterdir() if there else ():
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+        if not there:
+            shutil.rmtree(target, ignore_errors=True)
+        raise BackendUnavailable(
+            f"the project cannot be written to {target}: {error.strerror}", hint="choose another folder: --directory"
+        ) from error
     return ["mlops.toml", "model/dataset.py", "model/estimator.py", "model/features.py"]
 
 
@@ -156,6 +169,34 @@ def _files(source: Path) -> list[Path]:
         return [name for name in names if (source / name).is_file()]
     found = (path.relative_to(source) for path in source.rglob("*") if path.is_file())
     return [path for path in found if "__pycache__" not in path.parts and path.parts[0] not in LEFT_OUT]
+
+
+def _without(prefixes: tuple[str, ...], files: list[Path], source: Path) -> list[Path]:
+    """`files` but those below `prefixes`, and but the tests that import one that is gone."""
+    everything = set(files)
+    kept = [path for path in files if not str(path).startswith(prefixes)]
+    while True:
+        there = set(kept)
+        sound = [
+            path
+            for path in kept
+            if path.parts[0] != "tests" or path.suffix != ".py" or not _imported(source / path, everything) - there
+        ]
+        if len(sound) == len(kept):
+            return kept
+        kept = sound
+
+
+def _imported(path: Path, files: set[Path]) -> set[Path]:
+    """Which of `files` the module at `path` imports by name."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {item.name for item in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {node.module, *(f"{node.module}.{item.name}" for item in node.names)}
+    places = (Path(*name.split(".")) for name in names)
+    return {item for place in places for item in (place.with_suffix(".py"), place / "__init__.py")} & files
 
 
 def _rename(name: str, target: Path) -> None:
