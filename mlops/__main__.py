@@ -77,8 +77,9 @@ def _report(error: Exception, context: object) -> int:
         )
     else:
         message = str(error) or kind
-        if isinstance(error, OSError) and error.filename:
-            message = f"{error.strerror}: {error.filename}"
+        if isinstance(error, OSError) and error.strerror:
+            message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+            hint = hint or "free some space, or name a place that can be written to"
         output.error(code, kind, message, hint, getattr(error, "logs", None) or getattr(error, "details", None))
     return code
 

@@ -121,6 +121,17 @@ def test_a_full_disk_is_unavailable_not_unexpected() -> None:
     assert exit_code_of(ValueError("x")) is ExitCode.UNEXPECTED
 
 
+def test_a_full_disk_is_told_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("mlops.doctor.examine", full)
+    assert run(["doctor"]) == ExitCode.UNAVAILABLE
+    error = capsys.readouterr().err
+    assert "mlops: error: No space left on device\n" in error
+    assert "next: free some space" in error
+
+
 def test_the_fake_says_what_it_needs_that_is_not_installed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
