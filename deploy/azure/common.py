@@ -27,7 +27,7 @@ from deploy.images import Progress
 from deploy.services import DeployRequest, ServiceState
 from deploy.smoke import read_golden, smoke
 from registry.azure.models import inside
-from registry.azure.workspace import quiet, translated
+from registry.azure.workspace import quiet, translated, without_secrets
 from registry.errors import Conflict, NotFound, RegistryError
 
 # Tags on the Azure service: what it serves, so that any machine can tell.
@@ -226,7 +226,8 @@ def failed(item: Any, request: DeployRequest, error: Exception) -> DeployError:
     text = str(getattr(error, "message", "") or error)
     with contextlib.suppress(Exception), quiet():
         item.update_deployment_state()
-    detail = message(item.error) if getattr(item, "error", None) else text.strip().splitlines()[0][:500]
+    said = message(item.error) if getattr(item, "error", None) else (text.strip().splitlines() or [""])[0][:500]
+    detail = without_secrets(said)
     late = re.search(r"timed ?out|timeout", text, re.IGNORECASE)
     return (DeployTimeout if late else DeployFailed)(
         f"{request.service} did not become ready with {request.package.model.reference}: {detail}",

@@ -8,6 +8,8 @@ import json
 import logging
 import os
 import re
+import sys
+import threading
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -87,9 +89,7 @@ def require_sdk() -> None:
     try:
         import azureml.core  # noqa: F401
     except ImportError as error:
-        raise Unavailable(
-            f"the Azure backend needs azureml-core ({error})", hint="make azure"
-        ) from error
+        raise Unavailable(f"the Azure backend needs azureml-core ({error})", hint="make azure") from error
 
 
 def from_config_json(folder: Path) -> dict[str, str]:
@@ -112,13 +112,32 @@ def quiet() -> Iterator[None]:
 
     What goes wrong is raised as well as logged, and that is what a person is told.
     """
-    level = logging.root.manager.disable
-    logging.disable(logging.ERROR)
+    with _quiet_for:
+        if _silence.depth == 0:
+            _silence.level, _silence.stdout = logging.root.manager.disable, sys.stdout
+            logging.disable(logging.ERROR)
+            sys.stdout = io.StringIO()
+        _silence.depth += 1
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
+        yield
     finally:
-        logging.disable(level)
+        with _quiet_for:
+            _silence.depth -= 1
+            if _silence.depth == 0:
+                logging.disable(_silence.level)
+                sys.stdout = _silence.stdout
+
+
+class _Silence:
+    """What was there before the first of the threads that are quiet now; the last one puts it back."""
+
+    depth = 0
+    level = 0
+    stdout: Any = None
+
+
+_silence = _Silence()
+_quiet_for = threading.Lock()
 
 
 @contextlib.contextmanager
@@ -143,6 +162,8 @@ def translated(what: str) -> Iterator[None]:
 _MESSAGE = re.compile(r'"message"\s*:\s*"((?:[^"\\]|\\.)+)"')
 _STATUS = re.compile(r"Response Code: (\d{3})\b")
 _ABSENT = re.compile(r"NotFound|could not be found|cannot find|not found", re.IGNORECASE)
+_SIGN_IN = re.compile(r"AADSTS\d+")
+_SECRET = re.compile(r"(?i)\b(sig|signature|accountkey|sharedaccesskey|client_secret|access_token)(=|%3d)[^&\s\"';)]+")
 
 
 def translate(error: BaseException, what: str) -> RegistryError:
@@ -151,8 +172,10 @@ def translate(error: BaseException, what: str) -> RegistryError:
     status = getattr(error, "status_code", None) or getattr(getattr(error, "response", None), "status_code", None)
     if status is None and (said := _STATUS.search(text)):
         status = int(said[1])
-    first = _words(text) or type(error).__name__
-    if status == 404 or _ABSENT.search(text):
+    first = without_secrets(_words(text)) or type(error).__name__
+    # "Not found" is what is said of much else: by a gateway that has no backend, or of an application that signs in.
+    passing = status in (401, 403, 408, 429) or (status or 0) >= 500 or _SIGN_IN.search(text)
+    if status == 404 or (_ABSENT.search(text) and not passing):
         return NotFound(f"{what}: not found in the workspace")
     if status == 409 or type(error).__name__ == "ResourceExistsError":
         return Conflict(f"{what}: {first}")
@@ -161,6 +184,11 @@ def translate(error: BaseException, what: str) -> RegistryError:
     return Unavailable(
         f"{what}: Azure answered: {first}", hint="try again; mlops doctor --backend azure checks each part"
     )
+
+
+def without_secrets(text: str) -> str:
+    """`text` without what lets others in: addresses of blobs carry a signature, and errors quote addresses."""
+    return _SECRET.sub(r"\1\2***", text)
 
 
 def _words(text: str) -> str:
