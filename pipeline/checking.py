@@ -17,23 +17,6 @@ if TYPE_CHECKING:
     from registry.models import ModelRegistry
 
 
-def settled(config: PipelineConfig) -> None:
-    """Refuse settings that training or the gate would refuse, before any time is spent.
-
-    Raises
-    ------
-    model.errors.BadParameter
-        A parameter is unknown, or its value not allowed.
-    model.errors.CannotDecide
-        As :func:`rule`.
-    """
-    from model import estimator, parameters
-
-    parameters.resolve(estimator.PARAMETERS, config.parameters)
-    if config.evaluate:
-        rule(config)
-
-
 def rule(config: PipelineConfig) -> Rule:
     """The gate's rule.
 

@@ -14,12 +14,12 @@ from pipeline.results import DataResult
 def check_data(context: StepContext) -> DataResult:
     """Check before anything is registered: data that breaks the contract leaves no version behind.
 
-    What training and the gate could only refuse after it is refused here too.
+    A gate that cannot decide is refused here too: after training it would have cost that.
 
     Raises
     ------
-    model.errors.BadParameter, model.errors.CannotDecide
-        A parameter of training, or the metric that decides, cannot be what it is set to.
+    model.errors.CannotDecide
+        The metric that decides, or its direction, cannot be what it is set to.
     model.errors.DataNotFound, model.errors.DataUnreadable
         ``config.data_path`` names no table.
     model.errors.ContractBroken
@@ -28,7 +28,8 @@ def check_data(context: StepContext) -> DataResult:
         ``config.data_version`` is not there.
     """
     config = context.config
-    checking.settled(config)
+    if config.evaluate:
+        checking.rule(config)
     with tempfile.TemporaryDirectory() as scratch:
         known, path = checking.locate(context.data, config, Path(scratch), context.progress)
         checked = checking.check(path, checking.baseline(context.models, context.data, config, known))

@@ -165,10 +165,12 @@ def test_metric_and_direction_are_settings(runner: LocalRunner, seams: Seams, co
 
 
 def test_an_unknown_metric_cannot_be_decided_on(runner: LocalRunner, seams: Seams, config: PipelineConfig) -> None:
-    with pytest.raises(CannotDecide, match="the candidate has no metric 'auc'"):
+    with pytest.raises(CannotDecide, match="there is no metric 'auc'"):
         run(runner, config, metric="auc")
     assert list(seams.models.versions()) == []
     parent = next(item for item in seams.runs.search() if item.parent is None)
+    # No time was spent on training.
+    assert [item.name for item in seams.runs.search(parent=parent.id)] == ["check_data"]
     assert parent.state is RunState.FAILED
 
 
