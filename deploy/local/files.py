@@ -72,13 +72,14 @@ def try_lock(path: Path) -> IO[str] | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether somebody holds the lock `path`."""
-    if not path.exists():
+    """Whether somebody holds the lock `path`. Looking needs no right to write."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look do not see each other
+    except FileNotFoundError:
         return False
-    file = try_lock(path)
-    if file is None:
+    except BlockingIOError:
         return True
-    file.close()
     return False
 
 
