@@ -62,6 +62,9 @@ def _report(error: Exception, context: object) -> int:
     app = getattr(context, "obj", None) if isinstance(context, click.Context) else None
     output = app.output if isinstance(app, App) else Output()
     code = exit_code_of(error)
+    if code is ExitCode.UNEXPECTED and (errors := sys.modules.get("model.errors")) is not None:
+        error = errors.project_error(error) or error
+        code = exit_code_of(error)
     hint = getattr(error, "hint", None)
     kind = type(error).__name__
     if code is ExitCode.UNEXPECTED:

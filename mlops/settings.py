@@ -7,6 +7,7 @@ Every setting is one row of :data:`mlops.settings_table.TABLE`. A value keeps wh
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 import sys
@@ -135,7 +136,7 @@ def _read_toml(path: Path, by_key: Mapping[str, Setting], values: dict[str, Valu
         import tomllib
     else:
         import tomli as tomllib
-    text = path.read_text(encoding="utf-8")
+    text = _text(path)
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -163,6 +164,18 @@ def _read_toml(path: Path, by_key: Mapping[str, Setting], values: dict[str, Valu
     return tables
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SettingsError(
+            f"{path.name}:{line}: byte 0x{error.object[error.start]:02x} is not UTF-8", hint="save the file as UTF-8"
+        ) from None
+    except OSError as error:
+        raise SettingsError(f"{path.name} cannot be read: {error.strerror}", hint=f"ls -l {path}") from None
+
+
 def _line(text: str, key: str) -> int:
     """The line that sets `key`; found by its last name within its table, since the parser keeps no positions."""
     table, _, name = key.rpartition(".")
@@ -185,7 +198,7 @@ def _read_dotenv(path: Path) -> dict[str, tuple[str, str]]:
     from dotenv.parser import parse_stream
 
     found: dict[str, tuple[str, str]] = {}
-    with path.open(encoding="utf-8") as stream:
+    with io.StringIO(_text(path)) as stream:
         for binding in parse_stream(stream):
             text = binding.original.string
             # The parser counts the blank lines before a binding to it.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +67,33 @@ class CannotDecide(ModelError):
 
 class ArtifactUnreadable(ModelError):
     """A model folder is incomplete, or what is in it does not load."""
+
+
+class ProjectFileFailed(ModelError):
+    """A file that the project replaces (dataset, estimator, features) cannot be imported, or raised."""
+
+
+YOURS = ("dataset.py", "estimator.py", "features.py")
+
+
+def project_error(error: BaseException) -> ProjectFileFailed | None:
+    """`error` as one of the project's own file, if the innermost code that it went through here is one of those.
+
+    A mistake there is no defect of the kit, and whoever made it wants file and line.
+    """
+    here = Path(__file__).resolve().parent
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:  # what cannot be parsed has no frame
+        places.append((error.filename, error.lineno))
+    for name, line in reversed(places):
+        path = Path(name).resolve()
+        if path.parent == here and path.name in YOURS:
+            what = error.msg if isinstance(error, SyntaxError) else f"{error}" or "no message"
+            text = f"model/{path.name}, line {line}: {type(error).__name__}: {what}"
+            return ProjectFileFailed(text, hint=f"mend model/{path.name}")
+        if path.is_relative_to(here.parent) and "site-packages" not in path.parts:
+            return None  # it came up in code of the kit
+    return None
 
 
 class Incompatible(ArtifactUnreadable):

@@ -159,3 +159,11 @@ def test_what_all_variables_begin_with_is_no_likeness(tmp_path: Path) -> None:
         with pytest.raises(SettingsError) as caught:
             load(tmp_path, environ={name: "1"})
         assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["mlops.toml", ".env"])
+def test_a_file_that_is_no_text_is_named_with_the_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"# first\n# caf\xe9\n")
+    with pytest.raises(SettingsError, match=rf"^{name}:2: byte 0xe9 is not UTF-8") as caught:
+        load(tmp_path, environ={})
+    assert "UTF-8" in (caught.value.hint or "")
