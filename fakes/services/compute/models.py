@@ -80,6 +80,10 @@ class Compute:
         return int(min(max(scale["minNodeCount"], self.busy), scale["maxNodeCount"]))
 
 
+# What stays as it was when a target is created again.
+_KEPT = ("vmSize", "vmPriority", "agentVmSize")
+
+
 class Computes(Backend):
     """The compute targets of every workspace.
 
@@ -164,6 +168,9 @@ class Computes(Backend):
             identity=document.get("identity"),
             inner=self._inner(kind, properties.get("properties") or {}, resource_id, workspace),
         )
+        if old is not None:
+            # Taken and not done: https://github.com/hashicorp/terraform-provider-azurerm/issues/15825
+            target.inner |= {key: old.inner[key] for key in _KEPT if key in old.inner}
         self._within_quota(workspace, target)
         targets[name.casefold()] = target
         return target, self._start(target), old is None

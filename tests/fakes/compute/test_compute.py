@@ -188,3 +188,17 @@ def test_another_type_under_the_same_name_is_a_conflict(workspace: Any) -> None:
     _cluster(workspace).wait_for_completion(show_output=False)
     with pytest.raises(ComputeTargetException, match="of type AmlCompute"):
         ComputeTarget.create(workspace, "cpu-cluster", AksCompute.provisioning_configuration())
+
+
+def test_a_cluster_that_is_created_again_keeps_its_machines(workspace: Any) -> None:
+    from azureml.core.compute import AmlCompute, ComputeTarget
+
+    def create(size: str, nodes: int) -> Any:
+        configuration = AmlCompute.provisioning_configuration(vm_size=size, max_nodes=nodes)
+        target = ComputeTarget.create(workspace, "again", configuration)
+        target.wait_for_completion()
+        return target
+
+    create("STANDARD_D2_V2", 1)
+    again = create("STANDARD_D3_V2", 2)
+    assert (again.vm_size, again.scale_settings.maximum_node_count) == ("STANDARD_D2_V2", 2)
