@@ -19,7 +19,7 @@ else
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || { \
 	  echo "Python $(MINOR) is not supported: use 3.10 to 3.13, for example 'make demo PYTHON=python3.11'" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: requirements/locks/runtime-$(MINOR).txt pyproject.toml | $(BIN)/python
 	@test -e $(VENV)/.dev || { echo "installing the runtime set (Python $(MINOR))" >&2; \

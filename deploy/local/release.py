@@ -64,7 +64,7 @@ def ensure(services: LocalServices, folder: ServiceFolder, record: ServiceRecord
     sweep(services, folder, record, progress)
     if record.main() is None:
         raise DeployError(f"service {record.name!r} has no revision to start", hint="deploy a version to it")
-    for item in record.revisions:
+    for item in [item for item in record.revisions if item.phase == SERVING]:
         if not services.is_alive(folder, item):
             progress(f"starting {item.model} ({record.name} {item.id}) again")
             try:

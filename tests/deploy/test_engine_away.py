@@ -54,6 +54,7 @@ def test_a_deployment_that_needs_no_engine_does_not_fail_for_one(services: Proce
         assert answer_of(services) == slope * 2
         assert any("r1 (line:1) is removed by a later change" in line for line in said)
         said.clear()
+        assert services.ensure("line-qa").state is ServiceState.HEALTHY  # which asks for what serves alone
     assert [(item.id, item.traffic) for item in services.revisions("line-qa") if item.traffic] == [("r3", 100)]
     retarget(services, "docker", "process")  # the engine is back
     services.deploy(project.request(6.0))
