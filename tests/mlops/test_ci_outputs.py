@@ -53,7 +53,7 @@ def test_references_from_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "names no model"),
+        (None, "cannot read .*No such file"),
         ("{", "names no model"),
         ('{"model": null, "reason": "kept"}', "no model was registered: kept"),
     ],
