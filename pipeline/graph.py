@@ -41,7 +41,7 @@ class Step:
     allow_reuse: bool = False
     """Whether an unchanged step may be left out: its result depends on nothing but `inputs`, `depends` and the code."""
     depends: tuple[str, ...] = ()
-    """Fields of the configuration that its result depends on."""
+    """Fields of the configuration that its result depends on: what changes them makes a resumed run do it again."""
     depends_when: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Further fields that it depends on while a field is set."""
     each: str = ""
@@ -136,7 +136,12 @@ TRAINING = Pipeline(
     name="training",
     steps=(
         # Looks at what is registered and in production, so its result may change though nothing here does.
-        Step("check_data", "pipeline.steps.check_data:check_data", "DataResult"),
+        Step(
+            "check_data",
+            "pipeline.steps.check_data:check_data",
+            "DataResult",
+            depends=("data", "data_version", "data_path", "allow_shift"),
+        ),
         Step(
             "train",
             "pipeline.steps.train:train",
@@ -153,8 +158,20 @@ TRAINING = Pipeline(
             ),
             depends_when=(("search", ("grid", "metric", "direction")),),
         ),
-        Step("evaluate", "pipeline.steps.evaluate:evaluate", "EvaluateResult", inputs=("train",)),
-        Step("register", "pipeline.steps.register:register", "RegisterResult", inputs=("train", "evaluate")),
+        Step(
+            "evaluate",
+            "pipeline.steps.evaluate:evaluate",
+            "EvaluateResult",
+            inputs=("train",),
+            depends=("model", "evaluate", "metric", "direction", "margin", "compare_to"),
+        ),
+        Step(
+            "register",
+            "pipeline.steps.register:register",
+            "RegisterResult",
+            inputs=("train", "evaluate"),
+            depends=("model",),
+        ),
     ),
     parameters=("model", "data", "data_version", "data_path", "parameters", "build_id", "caller_run_id"),
 )

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline import provenance
 from pipeline.config import TEXTS, PipelineConfig, kind_of
 from pipeline.documents import Document
 from pipeline.errors import PipelineError, PipelineNotFound
@@ -132,7 +133,8 @@ class PipelineRunner(ABC):
             A run of the same pipeline whose completed steps are not run again; the configuration defaults to that
             run's. So it does for a published pipeline, whose code and provenance stay its own.
         start : str, optional
-            With `resume`: the first step to run again, completed or not; those before must have completed.
+            With `resume`: the first step to run again, completed or not; those before must have completed. By default
+            the first that has not completed, or that depends on a setting which differs from that run's.
         tags : mapping, optional
             Of the run.
 
@@ -304,6 +306,21 @@ def check_resumed(pipeline: Pipeline, earlier: PipelineStatus) -> None:
         f"run {earlier.run_id} is one of pipeline {earlier.pipeline}, not of {pipeline.name}: it is not resumed",
         hint=hint,
     )
+
+
+def resumed_config(earlier: PipelineConfig, project: Path) -> PipelineConfig:
+    """The settings of a run that is resumed with the code of `project`, where it has been mended maybe."""
+    revision, dirty = provenance.git(project)
+    lock = provenance.lock_digest(project) if earlier.lock_digest else None
+    return replace(earlier, git_revision=revision, git_dirty=dirty, lock_digest=lock)
+
+
+def first_changed(pipeline: Pipeline, earlier: PipelineConfig | None, config: PipelineConfig) -> str | None:
+    """The first step whose result depends on a setting that a resumed run has changed, if there is one."""
+    if earlier is None:
+        return None
+    changed = (step.name for step in pipeline.steps if step.settings(earlier) != step.settings(config))
+    return next(changed, None)
 
 
 def resumed_parameters(

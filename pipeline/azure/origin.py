@@ -18,6 +18,14 @@ from pipeline.graph import Pipeline
 PIPELINE, STEPS, PUBLISHED, STARTED_BY = "pipeline", "steps", "published", "started_by"
 """Tags of a pipeline's run."""
 PUBLICATION = "azureml.pipelineid"
+SETTINGS = "mlops-runs/"
+"""Blobs of what each run was started with, so that it can be resumed: Azure keeps only what its steps were told.
+
+Who submits a run writes its whole configuration there; of one that a schedule or a request started, its first step
+writes which parameters were given.
+"""
+GIVEN = "given"
+"""Field of what a first step writes; no configuration has it."""
 
 
 def scheduled(properties: Mapping[str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.azure.graph import Compute, built, sending
-from pipeline.azure.origin import PIPELINE, PUBLICATION, PUBLISHED, STEPS, scheduled
+from pipeline.azure.origin import GIVEN, PIPELINE, PUBLICATION, PUBLISHED, SETTINGS, STEPS, scheduled
 from pipeline.azure.publishing import AzurePublications
 from pipeline.azure.schedules import AzureSchedules
 from pipeline.azure.step import EXIT_CODE, FROM, HINT, OUTPUT, REUSED, SAID, fetch
@@ -24,19 +25,23 @@ from pipeline.runner import (
     PublishedPipeline,
     StepStatus,
     check_resumed,
+    first_changed,
+    resumed_config,
     resumed_parameters,
     with_parameters,
 )
 from pipeline.schedules import Schedule, When
 from registry.azure.blobs import BlobFolder
 from registry.azure.runs import AzureRunHistory
-from registry.azure.workspace import AzureWorkspace, translated
-from registry.errors import NotFound
+from registry.azure.workspace import AzureWorkspace, quiet, translated
+from registry.errors import NotFound, RegistryError, Unavailable
 from registry.runs import RunInfo, RunState
 
 POLL_SECONDS = 1.0
-SETTINGS = "mlops-runs/"
-"""What each run was submitted with, so that it can be resumed: Azure keeps only what its steps were told."""
+MOST_POLL_SECONDS = 10.0
+"""A run that takes minutes is not looked at every second: each look is several requests, and Azure throttles."""
+OUTAGE_SECONDS = 120.0
+"""How long Azure may not answer, beyond what the SDK tries by itself, before waiting for a run is given up."""
 
 
 class AzureRunner(PipelineRunner):
@@ -77,14 +82,19 @@ class AzureRunner(PipelineRunner):
         if resume is not None:
             check_resumed(pipeline, self.status(resume))
         asked = dict(parameters or {})
+        earlier = self._config_of(resume, needed=config is None)
         if published:
-            config, earlier = published.config, self._config_of(resume)
+            config = published.config
             if resume is not None and earlier is not None:
                 asked |= resumed_parameters(pipeline, published, resume, earlier, asked)
-        config = with_parameters(pipeline, config or self._config_of(resume) or PipelineConfig(), asked)
+        elif config is None and earlier is not None:
+            config = resumed_config(earlier, self._project)
+        config = with_parameters(pipeline, config or PipelineConfig(), asked)
         steps = pipeline.upto(until)
         if start is not None:
             self._check_start(pipeline, start, resume)
+        else:
+            start = first_changed(pipeline, earlier, config)
         control = {"resume": resume or "", "start": start or "", "until": until or ""}
         given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.items()}
         values = {**(given if published else {}), **{name: text for name, text in control.items() if text}}
@@ -97,12 +107,19 @@ class AzureRunner(PipelineRunner):
                 run = self._publications.sdk(published).submit(
                     self._workspace.sdk, config.experiment, pipeline_parameters=values
                 )
-                run.set_tags(marks)
             else:
                 with built(self._workspace, pipeline, steps, config, self._compute, self._project) as graph:
                     experiment = Experiment(self._workspace.sdk, config.experiment)
                     run = experiment.submit(graph, pipeline_parameters=values, tags=marks)
-        self._settings.create(f"{run.id}.json", json.dumps(config.to_json(), sort_keys=True).encode())
+        try:
+            with translated(f"submitting {pipeline.name}"):
+                if published:
+                    run.set_tags(marks)
+                self._settings.create(f"{run.id}.json", json.dumps(config.to_json(), sort_keys=True).encode())
+        except BaseException:
+            with contextlib.suppress(Exception), quiet():  # nobody is told of this run: it must not go on
+                run.cancel()
+            raise
         return str(run.id)
 
     def run(
@@ -121,10 +138,17 @@ class AzureRunner(PipelineRunner):
         run_id = self.submit(
             pipeline, config, parameters=parameters, until=until, resume=resume, start=start, tags=tags
         )
+        say = progress or (lambda line: None)
         try:
+            say(f"submitted as run {run_id}")
             status = self.wait(run_id, timeout=timeout, progress=progress)
         except KeyboardInterrupt:
-            self.cancel(run_id)
+            # It may have ended meanwhile, or Azure not answer: the interrupt is what is told, after where the run is.
+            try:
+                with contextlib.suppress(PipelineConflict):
+                    self.cancel(run_id)
+            except Exception as error:
+                say(f"run {run_id} may go on ({error}): mlops pipeline cancel {run_id}")
             raise
         for step in status.steps:
             if step.state is RunState.FAILED:
@@ -133,7 +157,7 @@ class AzureRunner(PipelineRunner):
                     step.error or f"step {step.name} failed",
                     step=step.name,
                     exit_code=int(said.get(EXIT_CODE, "1")),
-                    logs="\n".join(self.logs(run_id, step.name).splitlines()[-20:]),
+                    logs="\n".join(self._log(run_id, step.name)[-20:]),
                     hint=said.get(HINT) or f"mlops pipeline logs {run_id} --step {step.name}",
                 )
         if status.state is RunState.FAILED:
@@ -142,25 +166,41 @@ class AzureRunner(PipelineRunner):
 
     def wait(self, run_id: str, *, timeout: float | None = None, progress: Progress | None = None) -> PipelineStatus:
         say = progress or (lambda line: None)
-        deadline = None if timeout is None else time.monotonic() + timeout
+        begun = time.monotonic()
+        deadline = None if timeout is None else begun + timeout
         seen: dict[str, RunState] = {}
+        silent: float | None = None
         while True:
-            status = self.status(run_id)
+            now = time.monotonic()
+            left = float("inf") if deadline is None else deadline - now
+            pause = min(max(POLL_SECONDS, (now - begun) / 30), MOST_POLL_SECONDS, max(left, 0.0))
+            try:
+                status = self.status(run_id)
+            except Unavailable as error:
+                # The run goes on whether it can be looked at or not.
+                if silent is None:
+                    silent = now
+                    say(f"Azure does not answer, asking again: {error}")
+                if now - silent >= OUTAGE_SECONDS or left <= 0:
+                    raise Unavailable(str(error), hint=f"the run goes on: mlops pipeline wait {run_id}") from error
+                time.sleep(pause)
+                continue
+            silent = None
             for step in status.steps:
                 if seen.get(step.name) is not step.state and step.state is not RunState.NOT_STARTED:
                     if step.name not in seen:
                         say(f"{step.name}: started")
                     seen[step.name] = step.state
                     if step.state.final:
-                        for line in self.logs(run_id, step.name).splitlines():
+                        for line in self._log(run_id, step.name):
                             say(f"{step.name}: {line}")
             if status.state.final:
                 return status
-            if deadline is not None and time.monotonic() >= deadline:
+            if left <= 0:
                 raise PipelineTimeout(
-                    f"run {run_id} has not ended within {timeout:g} s", hint=f"mlops pipeline status {run_id}"
+                    f"run {run_id} has not ended within {timeout:g} s", hint=f"it goes on: mlops pipeline wait {run_id}"
                 )
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
 
     def status(self, run_id: str) -> PipelineStatus:
         info = self._info(run_id)
@@ -264,6 +304,13 @@ class AzureRunner(PipelineRunner):
 
         return PipelineRun(Experiment(self._workspace.sdk, self._info(run_id).experiment), run_id)
 
+    def _log(self, run_id: str, step: str) -> list[str]:
+        """The lines of a step's log; a log that cannot be read must not hide what became of the step."""
+        try:
+            return self.logs(run_id, step).splitlines()
+        except (PipelineError, RegistryError) as error:
+            return [f"its log cannot be read now ({error}): mlops pipeline logs {run_id} --step {step}"]
+
     def _step_runs(self, run_id: str) -> dict[str, Any]:
         with translated(f"the steps of {run_id}"):
             return {str(step.name): step for step in self._sdk(run_id).get_steps()}
@@ -284,20 +331,25 @@ class AzureRunner(PipelineRunner):
         for step in pipeline.upto(start)[:-1]:
             self._completed(resume, step.name)
 
-    def _config_of(self, resume: str | None) -> PipelineConfig | None:
-        """The settings of the run that is resumed; of one that a schedule started, those of what it runs."""
+    def _config_of(self, resume: str | None, *, needed: bool) -> PipelineConfig | None:
+        """The settings of the run that is resumed; of one that was not submitted here, those that it was given."""
         if resume is None:
             return None
         info = self._info(resume)
         try:
-            return PipelineConfig.from_json(json.loads(self._settings.read(f"{info.id}.json")))
+            document = json.loads(self._settings.read(f"{info.id}.json"))
         except NotFound:
-            found = self._publications.by_id(self._said_of(info).get(PUBLISHED, ""))
+            document = {GIVEN: {}, PUBLISHED: self._said_of(info).get(PUBLISHED)}
+        if GIVEN not in document:
+            return PipelineConfig.from_json(document)
+        found = self._publications.by_id(str(document[PUBLISHED]))
+        if found is None and not needed:
+            return None
         if found is None:
             raise PipelineError(
                 f"run {resume} kept no settings to resume it with", hint="start anew: mlops pipeline run"
             )
-        return found.config
+        return with_parameters(declared(found.kind).named(found.name), found.config, document[GIVEN])
 
     def _marks(
         self,

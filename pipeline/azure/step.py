@@ -25,6 +25,7 @@ from pipeline.fingerprint import fingerprint
 from pipeline.graph import TRAINING, Pipeline, Step, declared
 from pipeline.results import RESULT
 from pipeline.runner import with_parameters
+from registry.azure.blobs import BlobFolder
 from registry.azure.data import AzureDataSets
 from registry.azure.models import AzureModelRegistry
 from registry.azure.runs import ERROR, AzureRunHistory
@@ -100,6 +101,9 @@ def opened(asked: Arguments) -> StepContext:
     config = origin.own_config(asked.config, properties, asked.given)
     if asked.step == asked.pipeline.steps[0].name and origin.PIPELINE not in (above.get_tags() or {}):
         parent.set_tags(origin.marks(asked.pipeline, config, properties))
+        given = {name: getattr(asked.config, name) for name in asked.given}
+        document = json.dumps({origin.GIVEN: given, origin.PUBLISHED: properties.get(origin.PUBLICATION)})
+        BlobFolder(workspace, origin.SETTINGS).create(f"{above.id}.json", document.encode())
     return StepContext(
         config=config,
         models=AzureModelRegistry(workspace),
@@ -188,7 +192,18 @@ def _resumed(pipeline: Pipeline, step: Step, asked: Arguments, context: StepCont
     for name in (item.name for item in pipeline.upto(step.name)):
         if name not in before or before[name].state is not RunState.COMPLETED:
             return False
+    if not all(_same_result(context, before[name].id, folder) for name, folder in asked.inputs.items()):
+        return False  # a step before was done anew
     return _take(before[step.name].id, f"completed in run {asked.resume}", context)
+
+
+def _same_result(context: StepContext, run_id: str, folder: Path) -> bool:
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            path = context.runs.download(run_id, OUTPUT + RESULT, Path(scratch) / RESULT)
+        except NotFound:
+            return False
+        return path.read_bytes() == (folder / RESULT).read_bytes()
 
 
 def _reused(key: str, context: StepContext) -> bool:

@@ -41,6 +41,8 @@ class Drive:
         self.progress = progress
         self.config = PipelineConfig.from_json(record.config)
         self.outputs: dict[str, Path] = {}
+        self.gap = False
+        """A step was not taken over from the run that is resumed: what follows it there followed another."""
 
     def steps(self) -> PipelineStatus:
         """Run what is to be run. Raises what a step raised."""
@@ -66,7 +68,10 @@ class Drive:
         inputs = {name: self.outputs[name] for name in step.inputs}
         root = Path(self.record.root) if self.record.root else self.runner.project
         key = fingerprint(step, self.config, inputs, root) if step.allow_reuse else None
-        if self._resumed(step) or (key and self.runner.allow_reuse and self._reused(step, key)):
+        if self._resumed(step):
+            return
+        self.gap = True
+        if key and self.runner.allow_reuse and self._reused(step, key):
             return
         folder = self.runner.state.folder(self.record.run_id) / step.name
         output = folder / "output"
@@ -117,7 +122,7 @@ class Drive:
 
     def _resumed(self, step: Step) -> bool:
         """Take over what the run that is resumed has completed, up to its first gap."""
-        if not self.record.resume or any(name not in self.outputs for name in step.inputs):
+        if not self.record.resume or self.gap:
             return False
         start = self.record.start
         if start is not None and step not in self.pipeline.upto(start)[:-1]:

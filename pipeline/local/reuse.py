@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.documents import Document
+from pipeline.errors import PipelineError
 from registry.digests import tree_digest
 
 
@@ -29,10 +30,10 @@ class ReuseIndex:
 
     def find(self, key: str) -> Earlier | None:
         """The earlier output, if it is still as it was."""
-        path = self.root / f"{key}.json"
-        if not path.is_file():
+        try:
+            earlier = Earlier.read(self.root / f"{key}.json")
+        except PipelineError:  # none, or one that says nothing: what it stood for is done again
             return None
-        earlier = Earlier.read(path)
         output = Path(earlier.output)
         return earlier if output.is_dir() and tree_digest(output) == earlier.digest else None
 

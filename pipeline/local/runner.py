@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ from pipeline.runner import (
     Progress,
     PublishedPipeline,
     check_resumed,
+    first_changed,
+    resumed_config,
     resumed_parameters,
     with_parameters,
 )
@@ -113,7 +116,8 @@ class LocalRunner(PipelineRunner):
         try:
             status = self.wait(record.run_id, timeout=timeout, progress=progress)
         except KeyboardInterrupt:
-            self.cancel(record.run_id)
+            with contextlib.suppress(PipelineConflict):  # it has ended meanwhile
+                self.cancel(record.run_id)
             raise
         background.raise_failure(self, status)
         return status
@@ -197,12 +201,16 @@ class LocalRunner(PipelineRunner):
             config = publication.config
             if earlier is not None and settings is not None:
                 given |= resumed_parameters(pipeline, publication, earlier.run_id, settings, given)
-        config = config or settings or PipelineConfig()
+        if config is None and settings is not None:
+            config = settings if root else resumed_config(settings, self.project)
+        config = config or PipelineConfig()
         self.pipelines[pipeline.name] = pipeline
         config = with_parameters(pipeline, config, given)
         steps = pipeline.upto(until)
         if start is not None:
             self._check_start(pipeline, start, resume)
+        elif settings is not None:
+            start = first_changed(pipeline, settings, config)
         marks = {"pipeline": pipeline.name, **config.tags, **(tags or {})}
         marks |= {name: value for name, value in (("build_id", config.build_id), ("resumes", resume)) if value}
         if published:

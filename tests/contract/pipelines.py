@@ -115,6 +115,11 @@ class PipelineRunnerContract:
         assert failed.id in str(resumed.steps[0].reused)
         assert [step.reused for step in resumed.steps[1:]] == [None, None, None]
         assert seams.runs.get(resumed.run_id).tags["resumes"] == failed.id
+        # nothing is taken over that other settings have made
+        other = replace(config, parameters={"alpha": 3.0})
+        changed = runner.run(pipeline, other, resume=resumed.run_id, until="train")
+        assert [step.reused is None for step in changed.steps] == [False, True]
+        assert runner.result(changed.run_id, "train", TrainResult).parameters == {"alpha": 3.0}
 
     def test_part_of_a_pipeline_and_the_rest_later(
         self, runner: PipelineRunner, seams: Seams, pipeline: Pipeline, config: PipelineConfig

@@ -28,6 +28,16 @@ def test_the_endpoint_runs_the_newest_publication(call: Call, workspace: Any) ->
     run = endpoint.submit("by-hand", pipeline_parameters={"data_version": "abc"})
     failed = call("pipeline", "wait", run.id, "--timeout", "240", code=5)
     assert failed["steps"][0]["error"] == "parameter data_version must be a whole number, not 'abc'"
+    # and what was right is known where the run is resumed
+    given = {"parameters": '{"alpha": -1}', "caller_run_id": "c-9", "build_id": "43"}
+    run = endpoint.submit("by-hand", pipeline_parameters=given)
+    assert call("pipeline", "wait", run.id, "--timeout", "240", code=5)["steps"][1]["state"] == "Failed"
+    started = call("pipeline", "run", "--resume", run.id, "-p", 'parameters={"alpha": 2}', "--no-wait")["run_id"]
+    ended = call("pipeline", "wait", started, "--timeout", "240")
+    assert (ended["state"], ended["build_id"]) == ("Completed", "43")
+    assert run.id in ended["steps"][0]["reused"]
+    tags = call("runs", "show", started)["tags"]
+    assert (tags["caller_run_id"], tags["resumes"]) == ("c-9", run.id)
 
 
 def test_a_schedule_by_time_is_made_replaced_listed_and_ended(call: Call, workspace: Any) -> None:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from pipeline import provenance
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
+from pipeline.fingerprint import fingerprint, installed
 from pipeline.graph import BATCH, TRAINING, Step
 from pipeline.local import background
 from pipeline.local.executors import ERROR, Seams, Task, failure
+from pipeline.local.reuse import ReuseIndex
 from pipeline.local.runner import LocalRunner
 from pipeline.provenance import ROOT
+from pipeline.runner import first_changed
 from registry.errors import NotFound
 
 
@@ -85,3 +91,59 @@ def test_what_is_frozen_with_a_publication_is_not_resumed_with_another_value(run
     published = runner.publish(TRAINING, PipelineConfig(data_version=99, build_id="9"), build_id="9")
     with pytest.raises(PipelineError, match="another build_id"):
         runner.submit(published, resume=run)
+
+
+def test_a_run_that_is_resumed_with_todays_code_says_so(runner: LocalRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "start", lambda *_: None)
+    before = PipelineConfig(data_version=99, git_revision="old", git_dirty=False, lock_digest="sha256:old")
+    run = runner.submit(TRAINING, before)
+    monkeypatch.setattr(provenance, "git", lambda root: ("new", True))
+    monkeypatch.setattr(provenance, "lock_digest", lambda root=None: "sha256:new")
+    record = runner.state.read(runner.submit(TRAINING, resume=run))
+    expected = replace(before, git_revision="new", git_dirty=True, lock_digest="sha256:new")
+    assert PipelineConfig.from_json(record.config) == expected
+    assert record.start == "train"  # what depends on the lock is done again
+    # the code of a publication is what it was
+    published = runner.publish(TRAINING, before, build_id="8")
+    run = runner.submit(published)
+    assert PipelineConfig.from_json(runner.state.read(runner.submit(TRAINING, resume=run)).config) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({"data_version": 3}, "check_data"),
+        ({"parameters": {"alpha": 2.0}}, "train"),
+        ({"margin": 0.5}, "evaluate"),
+        ({"build_id": "42", "who": "another"}, None),
+    ],
+)
+def test_a_setting_is_a_reason_to_begin_where_it_counts(changes: dict[str, object], first: str | None) -> None:
+    assert first_changed(TRAINING, PipelineConfig(), replace(PipelineConfig(), **changes)) == first  # type: ignore[arg-type]
+
+
+def test_nothing_is_taken_over_that_followed_what_is_gone(seams: Seams, tmp_path: Path) -> None:
+    runner = LocalRunner(seams, tmp_path / "work", project=ROOT, allow_reuse=False)
+    config = PipelineConfig(parameters={"alpha": 2.0})
+    before = runner.run(TRAINING, config, until="evaluate")
+    output = Path(str(runner.state.read(before.run_id).records()[1].output))
+    shutil.rmtree(output)
+    again = runner.run(TRAINING, config, resume=before.run_id)
+    assert [bool(step.reused) for step in again.steps] == [True, False, False, False]
+
+
+def test_another_version_of_a_library_is_a_reason_to_train_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = TRAINING.step("train")
+    before = fingerprint(train, PipelineConfig(), {}, ROOT)
+    assert fingerprint(train, PipelineConfig(), {}, ROOT) == before
+    assert installed(provenance.lock_file())["scikit-learn"]
+    real = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "0.1" if name == "scikit-learn" else real(name))
+    assert fingerprint(train, PipelineConfig(), {}, ROOT) != before
+
+
+def test_what_is_known_of_a_step_to_reuse_and_cannot_be_read_is_not_used(tmp_path: Path) -> None:
+    index = ReuseIndex(tmp_path)
+    (tmp_path / "key.json").write_text('{"run_id": "r')
+    assert index.find("key") is None
+    assert index.find("none") is None
