@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from deploy.images import Image, ImageBuilder, PackageRequest
 from deploy.services import DeployRequest, ServiceInfo, Services, ServiceState
 from deploy.smoke import SmokeReport, read_golden, smoke
 from pipeline.errors import PipelineConflict, PipelineError, PipelineNotFound
+from registry.errors import AliasMoved
 from registry.models import AliasMove, ModelRegistry, ModelVersion
 
 STAGES = ("qa", "production")
@@ -108,7 +110,15 @@ class Release:
             if len(found) == 1 and tree_digest(found[0]) == version.digest:
                 return found[0]
             shutil.rmtree(folder)
-        return self.registry.download(version.name, version.version, folder)
+        # Beside its place first: another command of this project may be about to use the same version.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+            made = self.registry.download(version.name, version.version, Path(scratch) / folder.name)
+            try:
+                made.parent.rename(folder)
+            except OSError:  # it has been put there meanwhile
+                return self.artifact(version)
+        return folder / made.name
 
     def build(self, version: ModelVersion, progress: Progress) -> tuple[PackageRequest, Image | None]:
         """Package a version: an image where services need one, else what a process needs."""
@@ -327,8 +337,7 @@ class Release:
         failed leaves the version before serving. So it is where the alias does not name `expect` any more.
         """
         try:
-            self.smoke(stage, version)
-            self.promoted(stage, version, why, expect=expect)
+            self._tested(stage, version, why, expect)
         except BaseException:
             before = self.registry.alias(version.name, stage)
             if before not in (None, version.version):
@@ -338,6 +347,21 @@ class Release:
                 except Exception as also:
                     progress(f"putting {version.name}:{before} back did not work either: {also}")
             raise
+
+    def _tested(self, stage: str, version: ModelVersion, why: str, expect: int | EllipsisType | None) -> None:
+        """Smoke-test, then move the alias from what it named before the test: it must name what serves.
+
+        Where another release has moved it meanwhile, the test says anew whose version serves.
+        """
+        while True:
+            now = self.registry.alias(version.name, stage) if expect is ... else expect
+            self.smoke(stage, version)
+            try:
+                self.promoted(stage, version, why, expect=now)
+                return
+            except AliasMoved:
+                if expect is not ...:
+                    raise
 
 
 def previous_version(registry: ModelRegistry, model: str, alias: str) -> int:

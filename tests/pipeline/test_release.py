@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import count
@@ -300,6 +300,45 @@ def test_of_two_releases_at_once_the_later_is_told(release: Release, desk: Desk)
         release.prove("production", three, silent, why="better", expect=1)
     assert desk.serving == {"m-production": "m:2"}
     assert [move.to_version for move in release.registry.history("m", "production")] == [1, 2]
+
+
+def test_an_alias_names_what_serves_whichever_release_was_slower(
+    release: Release, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = register(release, 3)
+    release.release_to("qa", one, silent, why="first")
+    tested, between = Quiet.smoke, list[Callable[[], object]]()
+
+    def slow(this: Quiet, stage: str, version: ModelVersion, *, timeout: float = 60.0) -> None:
+        tested(this, stage, version, timeout=timeout)
+        if between:
+            between.pop()()
+
+    monkeypatch.setattr(Quiet, "smoke", slow)
+    between.append(lambda: release.release_to("qa", two, silent, why="quicker"))
+    with pytest.raises(AssertionError):  # of the smoke test: it is not three that serves
+        release.release_to("qa", three, silent, why="slower")
+    assert (desk.serving["m-qa"], release.registry.alias("m", "qa")) == ("m:2", 2)
+    # where its version serves all the same, the slower one has the last word
+    between.append(lambda: release.registry.set_alias("m", "qa", 1, who="somebody", why="by hand"))
+    release.release_to("qa", three, silent, why="slower")
+    assert (desk.serving["m-qa"], release.registry.alias("m", "qa")) == ("m:3", 3)
+
+
+def test_two_commands_may_fetch_the_same_version(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    (version,) = register(release)
+    download = release.registry.download
+
+    def slow(name: str, number: int, target: Path) -> Path:
+        found = download(name, number, target)
+        monkeypatch.setattr(release.registry, "download", download)
+        assert release.artifact(version).is_dir()  # the other command, from beginning to end
+        return found
+
+    monkeypatch.setattr(release.registry, "download", slow)
+    folder = release.artifact(version)
+    assert (folder / "golden.json").is_file()
+    assert [item.name for item in folder.parent.parent.iterdir()] == [folder.parent.name]
 
 
 def test_of_two_rollbacks_at_once_one_is_told(release: Release, desk: Desk) -> None:
