@@ -330,10 +330,12 @@ def test_two_commands_may_fetch_the_same_version(release: Release, monkeypatch: 
     download = release.registry.download
 
     def slow(name: str, number: int, target: Path) -> Path:
-        found = download(name, number, target)
+        half = target / ".download-half"
+        half.mkdir(parents=True)
         monkeypatch.setattr(release.registry, "download", download)
         assert release.artifact(version).is_dir()  # the other command, from beginning to end
-        return found
+        half.rmdir()
+        return download(name, number, target)
 
     monkeypatch.setattr(release.registry, "download", slow)
     folder = release.artifact(version)
