@@ -44,12 +44,16 @@ def check_name(name: str, what: str = "model") -> str:
         raise InvalidName(f"the {what} name has {len(name)} characters; {MAX_NAME} are allowed: {_show(name)}")
     if not _NAME.match(name):
         raise InvalidName(
-            f"{_show(name)} is not allowed as a {what} name",
+            f"{_show(name)} cannot be the name of {_a(what)}",
             hint="use letters, digits, '.', '_' and '-'; begin with a letter or digit; do not end with a dot",
         )
     if _RESERVED.match(name):
-        raise InvalidName(f"{_show(name)} is a device name on Windows and not allowed as a {what} name")
+        raise InvalidName(f"{_show(name)} is a device name on Windows and cannot be the name of {_a(what)}")
     return name
+
+
+def _a(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def check_alias(alias: str) -> str:
@@ -101,7 +105,7 @@ def check_key(key: str, what: str) -> str:
     """Return `key` if it may name a tag, a property, a parameter or a metric. Raises ``InvalidName``."""
     check_text(key, f"the {what} name", limit=MAX_TAG_KEY)
     if not key or any(unicodedata.category(char) == "Cc" for char in key):
-        raise InvalidName(f"{_show(key)} is not allowed as a {what} name: it is empty or holds control characters")
+        raise InvalidName(f"{_show(key)} cannot be the name of {_a(what)}: it is empty or holds control characters")
     return key
 
 

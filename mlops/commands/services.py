@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,12 +103,16 @@ def invoke(app: App, name: str, data: str | None) -> int:
 
 
 @cli.command(short_help="Start what should run but does not.")
-@click.argument("name")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All services of the project.")
 @common_options
-def start(app: App, name: str) -> int:
-    """Start a service again after `stop`, a crash or a reboot: same address, same keys."""
-    info = app.backend.services.ensure(name, progress=app.output.say)
-    app.output.emit(document(info), f"{info.name} {info.state.value} {info.version} {info.uri}")
+def start(app: App, names: tuple[str, ...], everything: bool) -> int:
+    """Start services again after `stop`, a crash or a reboot: same addresses, same keys."""
+    services, found = app.backend.services, []
+    _each(app, "start", names, everything, lambda name: found.append(services.ensure(name, progress=app.output.say)))
+    text = "\n".join(f"{info.name} {info.state.value} {info.version} {info.uri}" for info in found)
+    one = len(names) == 1
+    app.output.emit(document(found[0]) if one else [document(info) for info in found], text)
     return 0
 
 
@@ -118,14 +123,33 @@ def start(app: App, name: str) -> int:
 def stop(app: App, names: tuple[str, ...], everything: bool) -> int:
     """Stop services. `mlops services start` brings them back with the same address and keys."""
     services = app.backend.services
-    if everything == bool(names):
-        raise UsageMistake("which services?", hint="mlops services stop NAME, or --all")
-    chosen = [info.name for info in services.services()] if everything else list(names)
-    for name in chosen:
+
+    def one(name: str) -> None:
         services.stop(name)
         app.output.say(f"{name} stopped")
-    app.output.emit({"stopped": chosen}, "")
+
+    app.output.emit({"stopped": _each(app, "stop", names, everything, one)}, "")
     return 0
+
+
+def _each(app: App, verb: str, names: tuple[str, ...], everything: bool, act: Callable[[str], None]) -> list[str]:
+    """Do it to each of the services; one that fails keeps no other from its turn. The first failure is raised then."""
+    from deploy.errors import DeployError
+
+    if everything == bool(names):
+        raise UsageMistake("which services?", hint=f"mlops services {verb} NAME, or --all")
+    chosen = [info.name for info in app.backend.services.services()] if everything else list(names)
+    failed: list[DeployError] = []
+    for name in chosen:
+        try:
+            act(name)
+        except DeployError as error:
+            if failed:  # the first is told at the end, with its next step
+                app.output.say(f"{name}: {error}")
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return chosen
 
 
 @cli.command(short_help="Share traffic among revisions.")

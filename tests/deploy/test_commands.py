@@ -102,11 +102,21 @@ def test_traffic_stop_start_delete(shell: Shell, services: ProcessServices) -> N
     assert shell.json("services", "show", "line-qa")["error"] == "stopped"
     _, err = shell("services", "invoke", "line-qa", "-d", "{}", code=7)
     assert "next: mlops services start line-qa" in err
+    assert "which services?" in shell("services", "start", code=2)[1]
     assert shell.json("services", "start", "line-qa")["uri"] == uri
+    assert [found["uri"] for found in shell.json("services", "start", "--all")] == [uri]
     assert shell.json("services", "delete", "line-qa", "--yes") == {"deleted": "line-qa"}
     assert shell.json("services", "list") == []
     error = shell.json("services", "show", "line-qa", code=3)["error"]
     assert (error["code"], error["hint"]) == ("ServiceNotFound", "mlops services list")
+
+
+def test_one_that_cannot_be_stopped_keeps_no_other_running(shell: Shell, services: ProcessServices) -> None:
+    _, err = shell("services", "stop", "first", "line-qa", "last", code=3)
+    assert "error: there is no service 'first'" in err
+    assert "line-qa stopped" in err
+    assert "last: there is no service 'last'" in err
+    assert services.get("line-qa").error == "stopped"
 
 
 def test_a_service_that_is_being_changed(shell: Shell, services: ProcessServices) -> None:
