@@ -75,6 +75,9 @@ class Output:
         if self.format == "json":
             self.emit(rows)
             return
+        if not rows:
+            self.say("there are none")
+            return
         cells = [[_cell(row.get(column)) for column in columns] for row in rows]
         print(_aligned([[column.upper().replace("_", " ") for column in columns], *cells]), file=self.stdout)
 

@@ -107,6 +107,7 @@ def test_traffic_stop_start_delete(shell: Shell, services: ProcessServices) -> N
     assert [found["uri"] for found in shell.json("services", "start", "--all")] == [uri]
     assert shell.json("services", "delete", "line-qa", "--yes") == {"deleted": "line-qa"}
     assert shell.json("services", "list") == []
+    assert shell("services", "list") == ("", "there are none\n")
     error = shell.json("services", "show", "line-qa", code=3)["error"]
     assert (error["code"], error["hint"]) == ("ServiceNotFound", "mlops services list")
 
