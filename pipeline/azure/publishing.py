@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from pipeline import provenance
 from pipeline.azure import endpoints
 from pipeline.azure.graph import Compute, built, sending
 from pipeline.config import PipelineConfig
@@ -17,6 +20,7 @@ from pipeline.publications import check_build_id, check_content, content_digest
 from pipeline.runner import PublishedPipeline
 from registry.azure.blobs import BlobFolder
 from registry.azure.workspace import AzureWorkspace, translated
+from registry.digests import file_digest, tree_digest
 from registry.errors import NotFound
 
 FOLDER = "mlops-pipelines/"
@@ -35,7 +39,7 @@ class AzurePublications:
         """Publish under a build id; the same content gives the same pipeline back."""
         check_build_id(build_id)
         name = f"{pipeline.name}/{build_id}.json"
-        content = content_digest(pipeline, config, self._project)
+        content = self._content(pipeline, config)
         found = self._read(name)
         if found is None:
             with (
@@ -67,6 +71,18 @@ class AzurePublications:
         check_content(pipeline, build_id, found["content"], content)
         endpoints.offer(self._workspace, pipeline.name, self.sdk(_public(found)))
         return _public(found)
+
+    def _content(self, pipeline: Pipeline, config: PipelineConfig) -> str:
+        """Digest of all that is frozen; here also the table that travels along, the lock of the steps, the compute."""
+        lock = self._project / "requirements" / "locks" / f"azure-{provenance.python_minor()}.txt"
+        data = Path(config.data_path) if config.data_path else None
+        document = {
+            "content": content_digest(pipeline, config, self._project),
+            "lock": file_digest(lock) if lock.is_file() else None,
+            "data": tree_digest(data) if data is not None and data.exists() else None,
+            "compute": asdict(self._compute),
+        }
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
     def search(self, name: str | None, build_id: str | None) -> Iterator[PublishedPipeline]:
         """Newest first. Raises ``PipelineError`` for what can be no build id."""
