@@ -33,12 +33,15 @@ def azure_checks(backend: AzureBackend) -> list[Check]:
     if found[-1].state == "missing":
         return found
     account = backend.workspace.account
+    sign_in = Check("sign-in", "ok", "")
     try:
-        found.append(Check("sign-in", "ok", f"{choose_method(account)}, tenant {account.tenant_id or 'of the token'}"))
-        workspace = backend.workspace.sdk
+        sign_in = Check("sign-in", "ok", f"{choose_method(account)}, tenant {account.tenant_id or 'of the token'}")
+        workspace = backend.workspace.sdk  # the first that signs in
     except RegistryError as error:
-        return [*found, Check("workspace", "missing", str(error), error.hint or "")]
-    found.append(Check("workspace", "ok", workspace.name))
+        if re.search(r"\bsign[- ]in\b", str(error)):
+            return [*found, Check("sign-in", "missing", str(error), error.hint or "")]
+        return [*found, sign_in, Check("workspace", "missing", str(error), error.hint or "")]
+    found += [sign_in, Check("workspace", "ok", workspace.name)]
     found.append(region_check(workspace.location, backend.settings["azure.location"]))
     found.append(role_check(backend))
     if found[-1].state == "missing":

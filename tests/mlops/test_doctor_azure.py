@@ -62,3 +62,28 @@ def test_a_good_day_and_bad_ones(
     late = findings(exit_code=8)
     assert late["clock"]["state"] == "missing"
     assert "sign-in" not in late, "what depends on the clock is not asked"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "missing", "mend"),
+    [
+        ("SP_APP_SECRET", "wrong", "sign-in", "SP_APP_SECRET"),
+        ("TENANT_ID", "", "sign-in", ".env"),
+        ("WORKSPACE_NAME", "nowhere", "workspace", "mlops azure init"),
+        ("SUBSCRIPTION_ID", "11111111-0000-0000-0000-000000000000", "workspace", "SUBSCRIPTION_ID"),
+    ],
+)
+def test_signing_in_is_not_called_ok_before_it_was_done(
+    cloud: Fake,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    value: str,
+    missing: str,
+    mend: str,
+) -> None:
+    monkeypatch.setenv(name, value)
+    checks = document(capsys, "doctor", exit_code=8)["checks"]
+    states = {check["name"]: check["state"] for check in checks if check["name"] in ("sign-in", "workspace")}
+    assert states == ({"sign-in": "missing"} if missing == "sign-in" else {"sign-in": "ok", "workspace": "missing"})
+    assert mend in checks[-1]["mend"]
