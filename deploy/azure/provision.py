@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.azure.common import message
 from deploy.errors import EngineUnavailable
 from registry.azure.sign_in import Account, authentication, explain
-from registry.azure.workspace import AzureWorkspace, quiet, require_sdk, translated
+from registry.azure.workspace import AzureWorkspace, quiet, require_sdk, translated, without_secrets
 from registry.errors import RegistryError, Unavailable
 
 Progress = Callable[[str], None]
+ENDED = ("Succeeded", "Failed", "Canceled")
+PROVISIONING_SECONDS = 1800.0
+POLL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def _make_cluster(wish: Wish) -> None:
             idle_seconds_before_scaledown=600,
         )
         made = ComputeTarget.create(sdk, wish.cluster, configuration)
-        made.wait_for_completion(show_output=False)
+    _wait(made, f"compute cluster {wish.cluster}")
 
 
 def _attach_aks(wish: Wish) -> None:
@@ -130,8 +135,46 @@ def _attach_aks(wish: Wish) -> None:
     sdk = AzureWorkspace(wish.account).sdk
     with _ours(f"AKS {wish.aks}"):
         configuration = AksCompute.attach_configuration(resource_id=wish.aks_resource_id)
-        made: Any = ComputeTarget.attach(sdk, wish.aks, configuration)
-        made.wait_for_completion(show_output=False)
+        made = ComputeTarget.attach(sdk, wish.aks, configuration)
+    _wait(made, f"AKS {wish.aks}")
+
+
+def _wait(made: Any, what: str) -> None:
+    """Wait until a compute target is there.
+
+    The SDK's own way to wait has no end for what never ends, and tells only whom it shows its output that a cluster
+    has failed. Raises ``EngineUnavailable``.
+    """
+    deadline = time.monotonic() + PROVISIONING_SECONDS
+    while True:
+        with _ours(what):
+            state, error = made._get_operation_state()
+            if state in ENDED:
+                made.refresh_state()
+        if state in ENDED:
+            break
+        if time.monotonic() >= deadline:
+            raise EngineUnavailable(
+                f"{what} is still {state} after {PROVISIONING_SECONDS:g} s",
+                hint="Azure goes on: mlops doctor --backend azure shows its state",
+            )
+        time.sleep(POLL_SECONDS)
+    if state == "Succeeded":
+        state = str(made.provisioning_state or state)
+        error = made.provisioning_errors
+    if state != "Succeeded":
+        raise EngineUnavailable(
+            f"{what} was not made: it ended as {state}: {_said(error)}",
+            hint="remove it in the portal, then: mlops azure init",
+        )
+
+
+def _said(error: Any) -> str:
+    """The words of what the operation ended with, which may be a list of errors each in one more field."""
+    if isinstance(error, list):
+        return "; ".join(map(_said, error)) or "no reason given"
+    inner = error.get("error", error) if isinstance(error, dict) else error
+    return without_secrets(message(inner)) if inner else "no reason given"
 
 
 class _ours:
