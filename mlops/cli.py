@@ -94,8 +94,8 @@ def cli() -> None:
     """
 
 
-def confirm(question: str) -> None:
-    """Ask before something is lost.
+def confirm(question: str, otherwise: str = "nothing was deleted") -> None:
+    """Ask before something is lost, or costs money. `otherwise`: what holds when nobody says yes.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def confirm(question: str) -> None:
             from mlops.app import UsageMistake
 
             click.echo(err=True)
-            raise UsageMistake("nobody answers the question: nothing was deleted", hint="add --yes") from None
+            raise UsageMistake(f"nobody answers the question: {otherwise}", hint="add --yes") from None
         raise
 
 

@@ -60,7 +60,8 @@ class FlowResult:
         lines = ["", f"decision    {self.decision}: {self.reason}"]
         lines.append(f"model       {self.model or f'{self.previous} stays in production'}")
         if self.image:
-            lines.append(f"image       {self.image['reference']} ({self.image['digest'][:19]})")
+            digest = self.image["digest"][:19]  # of an image that Azure keeps, its SDK tells none
+            lines.append(f"image       {self.image['reference']}{f' ({digest})' if digest else ''}")
         for stage, service in self.services.items():
             lines.append(f"{stage:<11} {service['uri']}  {service['state']}  {service['version']}")
         if self.call:

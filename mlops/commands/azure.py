@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from mlops.app import App, UsageMistake
-from mlops.cli import common_options
+from mlops.cli import common_options, confirm
 
 
 @click.group(name="azure", short_help="Set up the Azure workspace.")
@@ -23,9 +23,9 @@ def init(app: App, yes: bool, dry_run: bool) -> int:
     from mlops.azure_backend import wish_of
 
     wish = wish_of(app.settings, app.project)
-    if not wish.location:
-        raise UsageMistake("no region is set", hint="set LOCATION, such as LOCATION=westeurope")
     items = plan(wish)
+    if not wish.location and any(item.kind == "workspace" and not item.exists for item in items):
+        raise UsageMistake("no region is set", hint="set LOCATION, such as LOCATION=westeurope")
     rows = [
         {"kind": item.kind, "name": item.name, "state": "there" if item.exists else "to make", "detail": item.detail}
         for item in items
@@ -39,8 +39,7 @@ def init(app: App, yes: bool, dry_run: bool) -> int:
     if not yes:
         for row in rows:
             app.output.say(f"{row['state']:<8} {row['kind']} {row['name']}: {row['detail']}")
-        if not click.confirm(f"make {len(missing)} resources? They cost money while they exist", err=True):
-            raise click.Abort
+        confirm(f"make {len(missing)} resources? They cost money while they exist", "nothing was made")
     apply(wish, items, app.output.say)
     app.output.table([{**row, "state": "there"} for row in rows], ("kind", "name", "state", "detail"))
     return 0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mlops.__main__ import run
 from tests.mlops.cloud import cloud, document
 
 if TYPE_CHECKING:
@@ -87,3 +89,24 @@ def test_signing_in_is_not_called_ok_before_it_was_done(
     states = {check["name"]: check["state"] for check in checks if check["name"] in ("sign-in", "workspace")}
     assert states == ({"sign-in": "missing"} if missing == "sign-in" else {"sign-in": "ok", "workspace": "missing"})
     assert mend in checks[-1]["mend"]
+
+
+def test_what_is_there_needs_no_region_and_a_question_an_answer(
+    cloud: Fake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCATION", "")
+    rows = document(capsys, "azure", "init")
+    assert [(row["kind"], row["state"]) for row in rows] == [
+        ("workspace", "there"),
+        ("compute cluster", "there"),
+        ("AKS", "there"),
+    ]
+    monkeypatch.setenv("MLOPS_AZURE_COMPUTE", "another")
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert run(["azure", "init"]) == 2
+    assert "nobody answers the question: nothing was made" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run(["azure", "init"]) == 130
+    monkeypatch.setenv("WORKSPACE_NAME", "another")
+    error = document(capsys, "azure", "init", exit_code=2)["error"]
+    assert error["message"] == "no region is set"
