@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import os
 import sys
 
@@ -45,11 +47,19 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _document(arguments: list[str], code: int, kind: str, message: str) -> None:
     """An error as JSON, where that is asked for: the options may not have been read when it came up."""
-    words = " ".join(arguments).replace("--output", "-o").replace("=", " ").replace("-ojson", "-o json")
-    if "-o json" in words:
+    pairs = itertools.pairwise(arguments)
+    if {"-ojson", "--output=json"} & set(arguments) or {("-o", "json"), ("--output", "json")} & set(pairs):
         from mlops.output import error_document
 
         print(error_document(code, kind, message), flush=True)
+
+
+_PLACE = "free some space, or name a place that can be written to"
+_RIGHTS = "look at who owns it, and who may read and write it"
+_HINTS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG), _PLACE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), _RIGHTS),
+}
 
 
 def _report(error: Exception, context: object) -> int:
@@ -82,7 +92,7 @@ def _report(error: Exception, context: object) -> int:
         message = str(error) or kind
         if isinstance(error, OSError) and error.strerror:
             message = f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-            hint = hint or "free some space, or name a place that can be written to"
+            hint = hint or _HINTS.get(error.errno or 0)
         output.error(code, kind, message, hint, getattr(error, "logs", None) or getattr(error, "details", None))
     return code
 

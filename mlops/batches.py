@@ -289,21 +289,24 @@ def _placed(written: Path, final: Path, shown: str, *, overwrite: bool) -> Path 
     """Put one table into place, its reports beside it; gives the list of bad rows if there is one."""
     from pipeline.batching.job import Progress, errors_file, state_file
     from pipeline.errors import PipelineConflict
-    from pipeline.files import put
+    from pipeline.files import alone, put
     from registry.digests import file_digest
 
-    if final.exists() and not overwrite and file_digest(final) != file_digest(written):
-        raise PipelineConflict(f"{final} is there already, with other content", hint="--overwrite, or another --output")
     final.parent.mkdir(parents=True, exist_ok=True)
-    replace(Progress.read(state_file(written)), input=shown).write(state_file(written))
-    bad = errors_file(final) if errors_file(written).is_file() else None
-    if bad is None:
-        errors_file(final).unlink(missing_ok=True)
-    for one, two in ((errors_file(written), bad), (written, final), (state_file(written), state_file(final))):
-        if two is not None:
-            partial = two.with_name(two.name + ".partial")
-            shutil.copyfile(one, partial)
-            put(partial, two)
+    with alone(final.with_name(final.name + ".lock"), str(final)):
+        if final.exists() and not overwrite and file_digest(final) != file_digest(written):
+            raise PipelineConflict(
+                f"{final} is there already, with other content", hint="--overwrite, or another --output"
+            )
+        replace(Progress.read(state_file(written)), input=shown).write(state_file(written))
+        bad = errors_file(final) if errors_file(written).is_file() else None
+        if bad is None:
+            errors_file(final).unlink(missing_ok=True)
+        for one, two in ((errors_file(written), bad), (written, final), (state_file(written), state_file(final))):
+            if two is not None:
+                partial = two.with_name(two.name + ".partial")
+                shutil.copyfile(one, partial)
+                put(partial, two)
     return bad
 
 

@@ -116,8 +116,10 @@ class Release:
             made = self.registry.download(version.name, version.version, Path(scratch) / folder.name)
             try:
                 made.parent.rename(folder)
-            except OSError:  # it has been put there meanwhile
-                return self.artifact(version)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+                return self.artifact(version)  # it has been put there meanwhile
         return folder / made.name
 
     def build(self, version: ModelVersion, progress: Progress) -> tuple[PackageRequest, Image | None]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from deploy.errors import DeployError, StateUnavailable
+from deploy.errors import Invalid, StateUnavailable
 
 
 def write_json(path: Path, document: Any) -> None:
@@ -44,15 +44,19 @@ def read_json(path: Path) -> Any:
 
     Raises
     ------
-    deploy.errors.DeployError
-        It is unreadable or no JSON.
+    deploy.errors.Invalid
+        It is no JSON.
+    deploy.errors.StateUnavailable
+        It cannot be read.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise DeployError(f"cannot read {path}: {error}", hint=f"look at {path}, or remove it") from error
+    except ValueError as error:
+        raise Invalid(f"{path} is damaged: {error}", hint=f"look at {path}, or remove it") from error
+    except OSError as error:
+        raise StateUnavailable(f"cannot read {path}: {error.strerror}", hint=f"look at {path}, or remove it") from error
 
 
 def try_lock(path: Path) -> IO[str] | None:

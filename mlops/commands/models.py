@@ -156,13 +156,17 @@ def download(app: App, model: str, target: Path) -> int:
 @common_options
 def delete(app: App, model: str, yes: bool) -> int:
     """Delete a version (``name:3``). Refused while an alias names it. Content goes with the next 'models gc'."""
+    from contextlib import suppress
+
+    from registry.errors import Corrupt, NewerSchema
     from registry.models import parse_reference
 
     name, version = parse_reference(model)
     if version is None:
         raise UsageMistake(f"{model!r} names no version", hint=f"write which one: mlops models delete {name}:VERSION")
     registry = app.backend.registry
-    registry.get(name, version)
+    with suppress(Corrupt, NewerSchema):  # what cannot be read can be deleted, what is not there can not
+        registry.get(name, version)
     if not yes:
         confirm(f"delete {name}:{version} for good?")
     registry.delete(name, version)

@@ -182,7 +182,8 @@ class AzureRunner(PipelineRunner):
                     silent = now
                     say(f"Azure does not answer, asking again: {error}")
                 if now - silent >= OUTAGE_SECONDS or left <= 0:
-                    raise Unavailable(str(error), hint=f"the run goes on: mlops pipeline wait {run_id}") from error
+                    hint = f"the run goes on: mlops pipeline wait {run_id}"
+                    raise Unavailable(str(error), hint=f"{error.hint}; {hint}" if error.hint else hint) from error
                 time.sleep(pause)
                 continue
             silent = None

@@ -337,7 +337,7 @@ def _before(state: Path, target: Path, job: Progress, *, overwrite: bool) -> Pro
     if not target.exists():
         return None
     raise PipelineConflict(
-        f"{target} is there already, from another input, model, entry script or chunk size",
+        f"{target} is there already, from another input, model, code (model/, score/) or chunk size",
         hint="--overwrite, or another --output",
     )
 

@@ -216,13 +216,28 @@ class ParquetSink(Sink):
         return self.parts / f"{number:08}.parquet"
 
     def rewind(self, mark: Any) -> bool:
-        if not all(self._part(number).is_file() for number in range(mark or 0)):
+        kept = [self._part(number) for number in range(mark or 0)]
+        if not all(part.is_file() for part in kept) or not self._fit(kept):
             return False
-        self.count = mark or 0
+        self.count = len(kept)
         self.parts.mkdir(parents=True, exist_ok=True)
         for part in self.parts.iterdir():
             if not part.stem.isdecimal() or int(part.stem) >= self.count:
                 part.unlink()
+        return True
+
+    def _fit(self, kept: Sequence[Path]) -> bool:
+        """Whether the parts' columns can be those of the source: an earlier release guessed their types."""
+        import pyarrow
+        from pyarrow import parquet
+
+        if not kept or self.types is None:
+            return True
+        wanted = pyarrow.schema(list(zip(self.header, self.types, strict=False)))
+        try:
+            pyarrow.unify_schemas([wanted, *map(parquet.read_schema, kept)], promote_options="permissive")
+        except pyarrow.ArrowException:
+            return False
         return True
 
     def finish(self) -> None:

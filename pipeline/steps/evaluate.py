@@ -30,7 +30,6 @@ def evaluate(context: StepContext) -> EvaluateResult:
     """
     config = context.config
     trained = TrainResult.read(context.result_of("train"))
-    rule = checking.rule(config)
     production = _production(context)
     if not config.evaluate:
         result = EvaluateResult(
@@ -44,7 +43,7 @@ def evaluate(context: StepContext) -> EvaluateResult:
         )
     else:
         values, rescored = (None, False) if production is None else _metrics(context, trained, production)
-        verdict = decide(rule, trained.metrics, values)
+        verdict = decide(checking.rule(config), trained.metrics, values)
         result = EvaluateResult(
             verdict.outcome.value,
             verdict.reason,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import DeployConflict, DeployError, DeployFailed, DeployTimeout, StateUnavailable
+from deploy.errors import DeployConflict, DeployError, DeployFailed, DeployTimeout, Invalid, StateUnavailable
 from deploy.local.front import Front
 from deploy.local.locking import changing
 from deploy.local.programs import wait_until
@@ -267,7 +267,7 @@ class LocalServicesContract(ServicesContract):
         document = ServiceFolder(services.root, "line-qa").document
         good = document.read_text()
         document.write_text(good[:40])
-        with pytest.raises(DeployError, match=r"service\.json"):
+        with pytest.raises(Invalid, match=r"service\.json"):
             services.get("line-qa")
         newer = json.loads(good) | {"schema_version": 99}
         document.write_text(json.dumps(newer))

@@ -89,8 +89,9 @@ def test_with_json_an_error_is_the_one_document(capsys: pytest.CaptureFixture[st
         error = json.loads(capsys.readouterr().out)["error"]
         assert (error["code"], error["exit_code"]) == ("BadParameter", 2)
         assert "'x'" in error["message"]
-    assert run(["rollback", "--to", "x"]) == ExitCode.USAGE
-    assert capsys.readouterr().out == ""
+    for words in ([], ["--stage=-o json"], ["--output", "text"]):
+        assert run(["rollback", "--to", "x", *words]) == ExitCode.USAGE
+        assert capsys.readouterr().out == ""
 
 
 def test_doctor_says_what_is_chosen_and_where_from(capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,15 +122,21 @@ def test_a_full_disk_is_unavailable_not_unexpected() -> None:
     assert exit_code_of(ValueError("x")) is ExitCode.UNEXPECTED
 
 
-def test_a_full_disk_is_told_in_words(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*arguments: object, **options: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize(
+    ("number", "hint"), [(errno.ENOSPC, "next: free some space"), (errno.EACCES, "next: look at who"), (errno.EIO, "")]
+)
+def test_what_a_file_system_refuses_is_told_in_words(
+    number: int, hint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*arguments: object, **options: object) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("mlops.doctor.examine", full)
+    monkeypatch.setattr("mlops.doctor.examine", refused)
     assert run(["doctor"]) == ExitCode.UNAVAILABLE
     error = capsys.readouterr().err
-    assert "mlops: error: No space left on device\n" in error
-    assert "next: free some space" in error
+    assert f"mlops: error: {os.strerror(number)}\n" in error
+    assert hint in error
+    assert hint or "next:" not in error
 
 
 def test_the_fake_says_what_it_needs_that_is_not_installed(

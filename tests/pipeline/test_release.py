@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -341,6 +342,15 @@ def test_two_commands_may_fetch_the_same_version(release: Release, monkeypatch: 
     folder = release.artifact(version)
     assert (folder / "golden.json").is_file()
     assert [item.name for item in folder.parent.parent.iterdir()] == [folder.parent.name]
+
+
+def test_a_place_that_cannot_be_used_is_told(release: Release) -> None:
+    (version,) = register(release)
+    place = release.artifact(version).parent
+    shutil.rmtree(place)
+    place.touch()
+    with pytest.raises(OSError, match=place.name):
+        release.artifact(version)
 
 
 def test_of_two_rollbacks_at_once_one_is_told(release: Release, desk: Desk) -> None:

@@ -160,6 +160,12 @@ def test_delete(models: Caller) -> None:
     assert "was deleted" in models.errors
 
 
+def test_a_version_that_cannot_be_read_can_be_deleted(models: Caller) -> None:
+    (models.project / ".mlops" / "registry" / "models" / "m" / "versions" / "2.json").write_text('{"x')
+    models("show", "m:2", code=5)
+    assert models("delete", "m:2", "--yes") == "deleted m:2\n"
+
+
 def test_diff(models: Caller) -> None:
     fields = {row["field"]: (row["a"], row["b"]) for row in models.json("diff", "m:1", "m:2")}
     assert fields["metrics.mse"] == (2999.0, 2998.0)

@@ -85,8 +85,7 @@ def test_a_document_is_written_at_most_twice_however_many_register(tmp_path: Pat
     """Once beside the others, and once more under the lock if its number was taken meanwhile."""
     FileModelRegistry(tmp_path / "store").register("m", artifact)
     written = at_once([(tmp_path / "store", artifact, 10)] * PROCESSES, _register_and_count)
-    assert all(each <= 20 for each in written)
-    assert sum(written) > 10 * PROCESSES  # they did meet
+    assert all(10 <= each <= 20 for each in written)
 
 
 def _register_own(root: Path, source: Path, count: int) -> list[tuple[int, str]]:

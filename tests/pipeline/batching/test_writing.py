@@ -167,7 +167,7 @@ def test_another_entry_script_does_not_go_on_with_the_work_of_the_one_before(tmp
         write(source, target, scored=interrupted)
     other = TableOptions(features=("age",), model="m:1", model_digest="sha256:1", code_digest="sha256:b", chunk_rows=2)
     assert write(source, target, other).resumed_at is None
-    with pytest.raises(PipelineConflict, match="entry script"):
+    with pytest.raises(PipelineConflict, match=r"code \(model/, score/\)"):
         write(source, target)
     unknown = TableOptions(features=("age",), model="m:1", model_digest="sha256:1", chunk_rows=2)
     assert write(source, target, unknown).already_done
@@ -221,6 +221,26 @@ def test_columns_of_parquet_keep_their_types(tmp_path: Path, rows: int) -> None:
     assert after.column_names == [*TYPED.column_names, "prediction"]
     assert after.drop(["prediction"]).to_pylist() == before.to_pylist()
     assert after.schema.types[:-1] == before.schema.types
+
+
+def test_parts_of_an_earlier_release_that_do_not_fit_are_written_anew(tmp_path: Path) -> None:
+    source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
+    table = TYPED.select(["age", "kind"])
+    parquet.write_table(table, source)
+
+    def stopped(work: Iterator[list[Row]], header: list[str]) -> Iterator[tuple[list[Row], list[Any]]]:
+        yield next(doubled(work, header))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(source, target, scored=stopped)
+    (part,) = (tmp_path / "out.parquet.parts").iterdir()
+    # Its types were guessed from the values: text where the source has a dictionary.
+    parquet.write_table(pyarrow.table({"age": [1, 2], "kind": ["a", "b"], "prediction": [2.0, 4.0]}), part)
+    write(source, target)
+    after = parquet.read_table(target)
+    assert after.drop(["prediction"]).to_pylist() == table.to_pylist()
+    assert after.schema.types[:-1] == table.schema.types
 
 
 def test_text_of_csv_is_text_in_parquet_also_where_there_is_none(tmp_path: Path) -> None:
