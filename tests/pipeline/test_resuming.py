@@ -122,8 +122,8 @@ def test_a_setting_is_a_reason_to_begin_where_it_counts(changes: dict[str, objec
     assert first_changed(TRAINING, PipelineConfig(), replace(PipelineConfig(), **changes)) == first  # type: ignore[arg-type]
 
 
-def test_nothing_is_taken_over_that_followed_what_is_gone(seams: Seams, tmp_path: Path) -> None:
-    runner = LocalRunner(seams, tmp_path / "work", project=ROOT, allow_reuse=False)
+def test_nothing_is_taken_over_that_followed_what_is_gone(cold_seams: Seams, tmp_path: Path) -> None:
+    runner = LocalRunner(cold_seams, tmp_path / "work", project=ROOT, allow_reuse=False)
     config = PipelineConfig(parameters={"alpha": 2.0})
     before = runner.run(TRAINING, config, until="evaluate")
     output = Path(str(runner.state.read(before.run_id).records()[1].output))
