@@ -73,8 +73,9 @@ def read(source: Source, spool: Spool) -> tuple[Any, list[Content]]:
     """
     text, found, reader = bytearray(), [], _Reader(source)
     while True:
-        text += reader.through(_QUOTE)
-        if not text.endswith(b'"'):
+        part = reader.through(_QUOTE)
+        text += part
+        if not part.endswith(b'"'):
             break
         if _CONTENT.search(text, max(0, len(text) - 64)):
             coded = _Coded(reader)
@@ -82,7 +83,10 @@ def read(source: Source, spool: Spool) -> tuple[Any, list[Content]]:
             text += b'%d"' % (len(found) - 1)
         else:
             text += reader.string()
-    return json.loads(text), found
+    try:
+        return json.loads(text), found
+    except RecursionError as error:
+        raise ValueError("the exported state is nested too deeply") from error
 
 
 class _Reader:

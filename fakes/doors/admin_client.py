@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -49,12 +48,14 @@ class AdminClient:
     def download(self, path: str, file: BinaryIO) -> None:
         """Copy the answer to a file, a piece at a time."""
         with self._open("GET", f"{self.address}/fakes{path}", None) as answer:
-            try:
-                shutil.copyfileobj(answer, file)
-            except http.client.HTTPException as error:
-                raise AdminError(
-                    f"the server at {self.address} ended in the middle of its answer; try again"
-                ) from error
+            while chunk := self._piece(answer):
+                file.write(chunk)
+
+    def _piece(self, answer: Any) -> bytes:
+        try:
+            return bytes(answer.read(_CHUNK))
+        except (http.client.HTTPException, OSError) as error:
+            raise AdminError(f"the server at {self.address} ended in the middle of its answer; try again") from error
 
     def upload(self, path: str, file: BinaryIO) -> None:
         """Put what is in a file, a piece at a time."""

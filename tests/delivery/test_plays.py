@@ -113,7 +113,7 @@ def test_what_follows_a_step_of_a_release_that_fails(kind: str, fails: str, then
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_smoke_test_that_never_ends_is_stopped_and_the_release_taken_back(kind: str, tmp_path: Path) -> None:
     """Its job is then Canceled, not Failed, on both kinds."""
-    told = play(kind, "retrain", tmp_path, hangs="^smoke --stage production", minute=0.05)
+    told = play(kind, "retrain", tmp_path, hangs="^smoke --stage production", minute=0.2)
     assert told.released == [*RELEASE, BACK]
     assert told.states["Smoke_Production"] == CANCELED
     assert told.states["Rollback_Production"] in GOOD

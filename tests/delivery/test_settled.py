@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from rehearse.graph import Job, Step
 from rehearse.kits import open_kit
@@ -75,6 +76,9 @@ def test_one_release_at_a_time(root: Path) -> None:
         for stage in expanded.stages:
             if any(job.deployment for job in stage.jobs):
                 assert stage.extra["lockBehavior"] == "sequential", f"{name} {stage.name}"
+    # The behaviour counts where the environment has the check, and there it counts across pipelines.
+    checks = yaml.safe_load((root / ".pipelines" / "rehearsal.yml").read_text())["environments"]
+    assert all(check["exclusive_lock"] for check in checks.values())
     assert github(root, "cd")["concurrency"] == {"group": "cd", "cancel-in-progress": "false"}
 
 

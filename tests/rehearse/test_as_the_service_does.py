@@ -85,7 +85,7 @@ TIMED = """
 
 def test_azure_cancels_a_job_at_its_time_limit(tmp_path: Path, scratch: Path) -> None:
     """The job is Canceled: failed() does not hold for what follows it."""
-    result = run_azure(tmp_path, scratch, TIMED, minute=0.5)
+    result = run_azure(tmp_path, scratch, TIMED, minute=3)
     jobs = {name: job.state for name, job in result.stages["__default"].jobs.items()}
     assert jobs == {"Slow": CANCELED, "Usual": SKIPPED, "Failed": SKIPPED, "Stopped": SUCCEEDED}
     assert printed(result) == ["begun", "last", "after the time limit"]
@@ -118,7 +118,7 @@ def test_github_cancels_a_job_at_its_time_limit(tmp_path: Path, scratch: Path) -
             steps:
             - run: echo after the time limit
         """
-    result = run_github(tmp_path, scratch, content, minute=0.5)
+    result = run_github(tmp_path, scratch, content, minute=3)
     states = {name: stage.state for name, stage in result.stages.items()}
     assert states == {"Slow": CANCELED, "Failed": SKIPPED, "Stopped": SUCCEEDED}
     assert printed(result) == ["begun", "last", "after the time limit"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from werkzeug import Response
 
@@ -36,7 +37,8 @@ def list_assets(call: Call) -> Response:
     body: dict[str, Any] = {"value": [asset.document for asset in reversed(found)][start : start + count]}
     if start + count < len(found):
         scope = f"{call.workspace.api_url}/modelmanagement/v1.0{call.workspace.arm_id}"
-        body["nextLink"] = f"{scope}/assets?$skipToken={start + count}"
+        asked = {name: call.arg(name) for name in ("name", "runId", "count") if call.arg(name)}
+        body["nextLink"] = f"{scope}/assets?{urlencode({**asked, '$skipToken': start + count}, safe='$')}"
     return json_response(body)
 
 

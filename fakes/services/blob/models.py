@@ -53,6 +53,12 @@ class Blob:
         save(tuple(self.blocks), path)
 
 
+def check_container_name(name: str) -> None:
+    """Refuse what cannot be the name of a container with 400."""
+    if not _CONTAINER.fullmatch(name):
+        raise AzureError(400, "InvalidResourceName", "The specified resource name contains invalid characters.")
+
+
 @record
 class Container:
     """One container: its blobs, and the blocks that no list has committed yet."""
@@ -118,8 +124,7 @@ class BlobBackend(Backend):
 
     def create_container(self, account: str, name: str, metadata: dict[str, str] | None = None) -> Container:
         """Create a container; 409 when it exists, 400 when its name is none."""
-        if not _CONTAINER.fullmatch(name):
-            raise AzureError(400, "InvalidResourceName", "The specified resource name contains invalid characters.")
+        check_container_name(name)
         with self.state.lock:
             containers = self.account(account)
             if name in containers:

@@ -125,10 +125,7 @@ class ContainerRegistry(Backend):
 
     def add_blob(self, content: Content) -> str:
         """Keep a blob and return its digest."""
-        hashed = hashlib.sha256()
-        for chunk in content.chunks():
-            hashed.update(chunk)
-        digest = f"sha256:{hashed.hexdigest()}"
+        digest = _digest(content)
         with self.state.lock:
             self.blobs.setdefault(digest, content)
         return digest
@@ -179,9 +176,10 @@ class ContainerRegistry(Backend):
 
     def keep(self, registry: str, name: str, content: Content, digest: str) -> None:
         """Keep a blob that was uploaded; 400 when it is another one. Reads all of it: not for use under the lock."""
-        if self.add_blob(content) != digest:
+        if _digest(content) != digest:
             raise AzureError(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         with self.state.lock:
+            self.blobs.setdefault(digest, content)
             self._repository(registry, name).blobs.add(digest)
 
     def mount(self, registry: str, name: str, digest: str, source: str) -> bool:
@@ -199,8 +197,10 @@ class ContainerRegistry(Backend):
             document = json.loads(manifest.text)
             parts = manifest.parts()
             named = [part["digest"] for part in document.get("manifests", [])]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise AzureError(400, "MANIFEST_INVALID", f"manifest invalid: {error}") from error
+        if not all(isinstance(found, str) for found in [*parts, *named]):
+            raise AzureError(400, "MANIFEST_INVALID", "manifest invalid: a digest is no text")
         if document.get("schemaVersion") != 2 or not (parts or "manifests" in document):
             raise AzureError(400, "MANIFEST_INVALID", "manifest invalid: it is no image manifest or index of version 2")
         digest = f"sha256:{hashlib.sha256(manifest.text).hexdigest()}"
@@ -234,3 +234,10 @@ class ContainerRegistry(Backend):
         start = content.head(4)
         kind = next((LAYER + more for magic, more in _COMPRESSED.items() if start.startswith(magic)), LAYER)
         return {"mediaType": kind, "digest": digest, "size": content.size}
+
+
+def _digest(content: Content) -> str:
+    hashed = hashlib.sha256()
+    for chunk in content.chunks():
+        hashed.update(chunk)
+    return f"sha256:{hashed.hexdigest()}"

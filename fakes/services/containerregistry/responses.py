@@ -22,7 +22,8 @@ _NAME = r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
 _UPLOAD = re.compile(rf"(?P<name>{_NAME})/blobs/uploads/?(?P<id>[0-9a-f-]*)")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 MOST_MANIFEST = 4 * 1024 * 1024
-_PATH = re.compile(r"(?P<name>[a-z0-9._/-]+)/(?P<kind>manifests|blobs|tags)/(?P<reference>[A-Za-z0-9_.:-]+)")
+_REFERENCE = rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}}|{_DIGEST.pattern}"
+_PATH = re.compile(rf"(?P<name>{_NAME})/(?P<kind>manifests|blobs|tags)/(?P<reference>{_REFERENCE})")
 _VERSION = {"Docker-Distribution-Api-Version": "registry/2.0"}
 _REFUSED = "authentication required, visit https://aka.ms/acr/authorization for more information."
 

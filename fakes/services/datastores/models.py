@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from fakes.core.errors import AzureError, bad_request, not_found
 from fakes.core.state import Backend
 from fakes.core.tenancy import Workspace
-from fakes.services.blob.models import BlobBackend
+from fakes.services.blob.models import BlobBackend, check_container_name
 from fakes.services.blob.signatures import check_sas
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class DatastoresBackend(Backend):
             self.get(workspace, made["name"])
         section = made["azureStorageSection"]
         if section and section.get("accountName"):
+            if made["dataStoreType"] == "AzureBlob":
+                check_container_name(section["containerName"])  # before anything is made for it
             if not self._adopt(section) and validate:
                 self._check_opens(section)
             if made["dataStoreType"] == "AzureBlob":
@@ -212,6 +214,8 @@ class DatastoresBackend(Backend):
     def _check_opens(self, section: Document) -> None:
         known = self.state.tenancy.accounts.get(section["accountName"])
         key, query = section.get("accountKey"), str(section.get("sasToken") or "").lstrip("?")
+        if known is None and query:
+            raise bad_request(FORBIDDEN)  # without a signature it opens nothing, wherever that is
         if known is None or (key and key in known.keys) or not (key or query):
             return
         if query:

@@ -134,6 +134,15 @@ def test_what_is_refused(registry: Registry) -> None:
     assert put(manifest) == "MANIFEST_BLOB_UNKNOWN"
     assert put(b"none") == "MANIFEST_INVALID"
     assert put({"schemaVersion": 1}) == "MANIFEST_INVALID"
+    for odd in (
+        {"config": {"digest": ["a"]}},
+        {"manifests": [{"digest": ["x"]}]},
+        {"config": part(CONFIG), "layers": {}},
+    ):
+        assert put({"schemaVersion": 2, **odd}) == "MANIFEST_INVALID"
+    assert put(b"[" * 1_000_000) == "MANIFEST_INVALID"
+    for path in ("-a/manifests/x", "a-/manifests/x", "a/manifests/-x", f"a/manifests/{'x' * 129}"):
+        assert registry.send("PUT", path, data=b"{}").status_code == 404
     assert put({**manifest, "config": part(b""), "layers": []}, digest_of(b"x")) == "DIGEST_INVALID"
     refused = requests.post(f"{registry.base}/v2/one/blobs/uploads/")
     assert refused.status_code == 401

@@ -128,6 +128,18 @@ def test_what_cannot_be_read_changes_nothing(state: State, change: Any) -> None:
     assert _blob(state, "b").size == 3 * MB
 
 
+@pytest.mark.timeout(60)
+def test_it_may_end_anywhere(state: State) -> None:
+    """Each end once: a reader that takes no end for more to come never returns."""
+    whole = b"".join(pieces({"a": Content(b"abcd"), 'b"\\': ["c", None, {"d": "\\"}]}))
+    for end in range(len(whole)):
+        with pytest.raises(ValueError):
+            read(io.BytesIO(whole[:end]), state.spool)
+    assert read(io.BytesIO(whole), state.spool)[0]
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read(io.BytesIO(b"[" * 1_000_000), state.spool)
+
+
 def test_content_is_joined_from_chunks() -> None:
     assert Joined(iter([b"ab", b"", b"cde"])).read() == b"ab"
     joined = Joined(iter([b"ab", b"", b"cde"]))

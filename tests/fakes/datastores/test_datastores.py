@@ -84,6 +84,15 @@ def test_data_in_an_account_that_is_not_the_workspaces(workspace: Any, tmp_path:
         next(wrong.blob_service.get_container_client("data").list_blobs(), None)
 
 
+def test_what_was_refused_leaves_nothing_behind(azure: Any, workspace: Any) -> None:
+    keys = [base64.b64encode(letter * 32).decode() for letter in (b"1", b"2")]
+    with pytest.raises(Exception, match="invalid characters"):
+        register(workspace, "x", account_name="extacct", container_name="X", account_key=keys[0])
+    assert "extacct" not in azure.state.tenancy.accounts
+    found = register(workspace, "x", account_name="extacct", container_name="data", account_key=keys[1])
+    assert found.account_name == "extacct"
+
+
 def test_a_container_is_made_on_request_only(workspace: Any, tmp_path: Path) -> None:
     own = workspace.get_default_datastore()
     where = {"account_name": own.account_name, "account_key": own.account_key, "container_name": "fresh"}
