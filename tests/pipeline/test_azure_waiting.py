@@ -73,7 +73,7 @@ def test_an_outage_that_lasts_says_that_the_run_goes_on(runner: AzureRunner, ans
     answers(RUNNING, AWAY)
     with pytest.raises(Unavailable, match="busy") as told:
         runner.wait("r-1")
-    assert told.value.hint == "the run goes on: mlops pipeline wait r-1"
+    assert told.value.hint == "try again; the run goes on: mlops pipeline wait r-1"
 
 
 @pytest.mark.parametrize(("state", "error"), [(RUNNING, PipelineTimeout), (AWAY, Unavailable)])
