@@ -34,10 +34,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 def place(cloud: Cloud, tmp_path: Path) -> World:
-    repository(tmp_path / "main", {"README.md": ""})
+    # The cloud knows the repository by the name of this one's folder.
+    repository(tmp_path / ROOT.name, {"README.md": ""})
     variables = {**cloud.environment, "PYTHONPATH": str(ROOT), "MLOPS_BACKEND": "azure", **GROUP}
     variables = {name: value for name, value in variables.items() if not name.startswith("AZURE_INFRA")}
-    made = world(tmp_path / "main", tmp_path / "scratch", extra=variables, signed_in=cloud.agents)
+    made = world(tmp_path / ROOT.name, tmp_path / "scratch", extra=variables, signed_in=cloud.agents)
     made.tools, made.issuer = cloud.tools, cloud.issuer
     return made
 
@@ -59,7 +60,7 @@ def test_a_step_with_a_service_connection_signs_in_by_az_and_the_next_one_does_n
 ) -> None:
     made = place(cloud, tmp_path)
     made.extra.pop("AZURE_CLIENT_ID"), made.extra.pop("AZURE_TENANT_ID")
-    result = AzureEngine(made, describe(ROOT)).run(azure(tmp_path / "main", AZURE))
+    result = AzureEngine(made, describe(ROOT)).run(azure(tmp_path / ROOT.name, AZURE))
     first, second = [step for step in result.steps() if step.uses != "checkout"]
     assert first.exit_code == 0, first.output
     assert second.exit_code == 8, second.output
@@ -79,7 +80,7 @@ def on_github(cloud: Cloud, tmp_path: Path, permission: str, environment: str) -
         - run: {LIST}
     """
     project = replace(describe(ROOT), environments={"qa": Environment(), "staging": Environment()})
-    return GithubEngine(place(cloud, tmp_path), project).run(github(tmp_path / "main", workflow))
+    return GithubEngine(place(cloud, tmp_path), project).run(github(tmp_path / ROOT.name, workflow))
 
 
 def test_a_job_of_github_signs_in_with_its_own_token(cloud: Cloud, tmp_path: Path) -> None:
