@@ -1,7 +1,8 @@
-"""Artifacts and assets by plain requests (the SDK's use of them is tested with models and runs)."""
+"""Artifacts and assets by plain requests, and by the SDK what its models and runs do not show."""
 
 from __future__ import annotations
 
+import pytest
 import requests
 
 API = "https://westeurope.api.azureml.ms"
@@ -55,8 +56,8 @@ def test_deleting_nothing_deletes_nothing(azure, auth):
     assert requests.post(f"{base}/metadata", json=wrong, headers=auth).status_code == 400
 
 
+@pytest.mark.azure
 def test_what_was_uploaded_is_not_made_again(workspace, tmp_path, monkeypatch):
-    import pytest
     from azureml.core import Experiment
 
     monkeypatch.chdir(tmp_path)
@@ -72,8 +73,8 @@ def test_what_was_uploaded_is_not_made_again(workspace, tmp_path, monkeypatch):
     assert (tmp_path / "got.txt").read_text() == "first"
 
 
+@pytest.mark.azure
 def test_files_of_a_run_in_another_datastore(azure, workspace, tmp_path, monkeypatch):
-    import pytest
     from azureml.core import Experiment
 
     from fakes.services.blob.models import BlobBackend
